@@ -1,0 +1,1 @@
+//! Typed cells: messages, handlers, clients and the wire between them.
