@@ -1,0 +1,286 @@
+//! Events as lines for people, on stderr, with cargo's right-aligned verbs.
+
+use std::collections::HashSet;
+use std::io::{IsTerminal, Write};
+
+use anstream::AutoStream;
+
+use super::Settings;
+use super::progress::Progress;
+use crate::error::Error;
+use crate::event::{Event, Level, Timings};
+
+const GREEN: &str = "\x1b[1;32m";
+const CYAN: &str = "\x1b[1;36m";
+const YELLOW: &str = "\x1b[1;33m";
+const RED: &str = "\x1b[1;31m";
+const RESET: &str = "\x1b[0m";
+
+pub(super) struct Plain {
+    err: AutoStream<std::io::Stderr>,
+    settings: Settings,
+    progress: Progress,
+    /// Warnings wait for the end of a build: errors come first.
+    warnings: Vec<String>,
+    /// Cargo replays the warnings of what it did not rebuild: each is shown once.
+    shown: HashSet<String>,
+    /// In a dev loop the message of a broken build is the first thing on the screen.
+    clears: bool,
+    cleared: bool,
+}
+
+impl Plain {
+    pub(super) fn new(err: AutoStream<std::io::Stderr>, settings: Settings) -> Self {
+        Plain {
+            err,
+            settings,
+            progress: Progress::new(settings.quiet == 0 && settings.verbose < 2 && !settings.json),
+            warnings: Vec::new(),
+            shown: HashSet::new(),
+            clears: false,
+            cleared: false,
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        let chatty = self.settings.quiet == 0;
+        match event {
+            Event::CellsFound { cells, .. } => {
+                let names: Vec<_> = cells.iter().map(|cell| cell.package.as_str()).collect();
+                self.status(
+                    chatty,
+                    GREEN,
+                    "Found",
+                    &format!("{} ({})", count(cells.len(), "cell"), names.join(", ")),
+                );
+            }
+            Event::Cycle { cells } => {
+                let text = format!(
+                    "cells call each other in a circle: {}; started all the same",
+                    cells.join(" → ")
+                );
+                self.labelled(YELLOW, "warning", &text);
+            }
+            Event::Note { message } => self.labelled_if(chatty, CYAN, "note", message),
+            Event::Warning { message } => self.labelled(YELLOW, "warning", message),
+            Event::Failure { message, hints } => {
+                self.labelled(RED, "error", message);
+                self.hints(hints);
+            }
+            Event::Watching { folders } => {
+                self.clears = std::io::stderr().is_terminal();
+                self.status(chatty, GREEN, "Watching", &count(*folders, "folder"));
+            }
+            Event::ChangeSeen { paths } => self.status(chatty, CYAN, "Changed", &shortened(paths)),
+            Event::ShaderSeen { path } => {
+                self.status(
+                    chatty,
+                    CYAN,
+                    "Shader",
+                    &format!("{path} changed; nothing is rebuilt or restarted for it"),
+                );
+            }
+            Event::BuildStarted { .. } => {
+                self.cleared = false;
+                self.progress.start();
+            }
+            Event::CargoStatus { line } => {
+                self.progress.line(line);
+                let important = line.starts_with("Blocking");
+                if important || self.settings.verbose >= 2 {
+                    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+                    self.status(chatty, CYAN, verb, rest.trim_start());
+                }
+            }
+            Event::Diagnostic(diagnostic) => self.diagnostic(diagnostic),
+            Event::BuildFinished {
+                success,
+                cargo_ms,
+                failed,
+                ..
+            } => {
+                self.progress.stop();
+                for warning in std::mem::take(&mut self.warnings) {
+                    self.raw(&warning);
+                }
+                if *success {
+                    self.status(chatty, GREEN, "Built", &format!("in {}", span(*cargo_ms)));
+                } else {
+                    self.status(
+                        true,
+                        RED,
+                        "Failed",
+                        &format!("{} after {}", failed.join(", "), span(*cargo_ms)),
+                    );
+                }
+            }
+            Event::SchemaWritten { path, why } => {
+                self.status(chatty, GREEN, "Wrote", &format!("{path} ({why})"))
+            }
+            Event::Held {
+                blocker,
+                cells,
+                message,
+            } => {
+                self.clear_once();
+                self.labelled(RED, "blocked", &format!("{blocker}: {message}"));
+                self.status(
+                    true,
+                    YELLOW,
+                    "Held",
+                    &format!("{} on the old code", cells.join(", ")),
+                );
+            }
+            Event::Unchanged { .. } => self.status(
+                chatty,
+                GREEN,
+                "Unchanged",
+                "no binary is different; nothing restarts",
+            ),
+            Event::Swapped { cells, .. } => {
+                self.status(chatty, GREEN, "Serving", &cells.join(", "))
+            }
+            Event::SwapFailed {
+                cells,
+                culprit,
+                message,
+                ..
+            } => {
+                self.clear_once();
+                self.labelled(
+                    RED,
+                    "error",
+                    &format!("`{culprit}` did not start: {message}"),
+                );
+                self.status(
+                    true,
+                    YELLOW,
+                    "Held",
+                    &format!("{} as before", cells.join(", ")),
+                );
+            }
+            Event::Timings(timings) => self.timings(chatty, timings),
+            Event::Stopping { by } => self.status(chatty, CYAN, "Stopping", by),
+            Event::Stopped => self.status(chatty, GREEN, "Stopped", "all cells"),
+        }
+    }
+
+    pub(super) fn error(&mut self, error: &Error) {
+        self.labelled(RED, "error", &error.to_string());
+        self.hints(&error.hints);
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.progress.stop();
+    }
+
+    fn diagnostic(&mut self, diagnostic: &crate::event::Diagnostic) {
+        match diagnostic.level {
+            Level::Error => {
+                self.clear_once();
+                self.raw(&diagnostic.rendered);
+            }
+            _ if self.settings.quiet > 0 => {}
+            _ => {
+                if self.shown.insert(diagnostic.rendered.clone()) {
+                    self.warnings.push(diagnostic.rendered.clone());
+                }
+            }
+        }
+    }
+
+    fn timings(&mut self, chatty: bool, timings: &Timings) {
+        if self.settings.verbose == 0 {
+            return;
+        }
+        let text = format!(
+            "seen +{:.0}, decided {:.0}, cargo {:.0}..{:.0}, schema {:.0}, serving {:.0} ms (overhead {:.0} ms)",
+            timings.write_to_seen_ms,
+            timings.decided_ms,
+            timings.cargo_spawned_ms,
+            timings.cargo_done_ms,
+            timings.schema_done_ms,
+            timings.swap_done_ms,
+            timings.overhead_ms,
+        );
+        self.status(chatty, CYAN, "Timings", &text);
+    }
+
+    /// Clears the screen at the first bad news of a batch, so that the message is the first thing on it.
+    fn clear_once(&mut self) {
+        if self.clears && !self.cleared {
+            self.raw("\x1b[2J\x1b[H");
+        }
+        self.cleared = true;
+    }
+
+    fn status(&mut self, show: bool, color: &str, verb: &str, text: &str) {
+        if show {
+            self.raw(&format!("{color}{verb:>12}{RESET} {text}\n"));
+        }
+    }
+
+    fn labelled_if(&mut self, show: bool, color: &str, label: &str, text: &str) {
+        if show {
+            self.labelled(color, label, text);
+        }
+    }
+
+    fn labelled(&mut self, color: &str, label: &str, text: &str) {
+        self.raw(&format!("{color}{label}{RESET}: {text}\n"));
+    }
+
+    fn hints(&mut self, hints: &[String]) {
+        for hint in hints {
+            self.labelled(CYAN, "help", hint);
+        }
+    }
+
+    fn raw(&mut self, text: &str) {
+        let err = &mut self.err;
+        // Nothing is left to do when stderr is closed.
+        self.progress.suspend(|| {
+            let _ = err.write_all(text.as_bytes());
+            let _ = err.flush();
+        });
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}
+
+fn shortened(paths: &[String]) -> String {
+    match paths {
+        [a, b, c, rest @ ..] if !rest.is_empty() => {
+            format!("{a}, {b}, {c} and {} more", rest.len())
+        }
+        _ => paths.join(", "),
+    }
+}
+
+fn span(ms: f64) -> String {
+    if ms < 1000.0 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{:.2} s", ms / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_cut_short() {
+        let names = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
+        assert_eq!(shortened(&names(3)), "0, 1, 2");
+        assert_eq!(shortened(&names(500)), "0, 1, 2 and 497 more");
+        assert_eq!(count(1, "cell"), "1 cell");
+        assert_eq!(span(1534.0), "1.53 s");
+    }
+}
