@@ -3,7 +3,25 @@
 //! The JSON form (`--ui json`) is one object a line with a `reason`, as cargo's own messages have, and `at_ms`, the wall
 //! clock in milliseconds. Fields are only ever added.
 
+use std::sync::Arc;
+
 use serde::Serialize;
+
+/// Where events go: to the reporter, and in the dev loop also to whoever asked for them.
+#[derive(Clone)]
+pub struct Sink(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl Sink {
+    /// A sink that calls `take` for each event.
+    pub fn new(take: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Sink(Arc::new(take))
+    }
+
+    /// Sends an event.
+    pub fn send(&self, event: Event) {
+        (self.0)(event);
+    }
+}
 
 /// One fact.
 #[derive(Debug, Clone, Serialize)]

@@ -1,1 +1,242 @@
-//! Follows.
+//! One cargo process a batch → which cells really changed, and schemas and bindings that agree with them.
+//!
+//! A batch repeats build → read the binaries' records → write what follows from them, until nothing changes. Only the
+//! messages of the last round are shown: an earlier round may only have lacked a binding that was being written.
+
+pub mod binary;
+pub mod cargo;
+pub mod dep_info;
+pub mod inspect;
+pub mod messages;
+mod plan;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::event::{Diagnostic, Event, Level, Sink};
+use crate::workspace::{Cell, Workspace};
+use inspect::{Inspected, Known};
+use plan::{Round, failures};
+
+/// Bindings settle in two rounds, three where one is missing, plus one for each further link of a chain of new
+/// bindings. More rounds than this mean that something writes against us.
+const ROUNDS_MAX: u32 = 8;
+
+/// What a build may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// Snapshots, locks and bindings.
+    Everything,
+    /// Snapshots and locks: `cargo cell lock`.
+    LocksOnly,
+    /// Nothing: `cargo cell check`.
+    Nothing,
+}
+
+/// Builds batches and remembers what it knows of binaries between them.
+pub struct Builder {
+    /// `$CELL_HOME/schema/<hash>` of the workspace.
+    schema_dir: PathBuf,
+    /// `$CELL_HOME/run/<hash>/bin` of the workspace.
+    bin_dir: PathBuf,
+    /// Arguments for cargo after the fixed ones.
+    extra: Vec<String>,
+    known: HashMap<PathBuf, Known>,
+}
+
+/// The outcome of a batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The cells that are up to date, by package.
+    pub built: BTreeMap<String, Built>,
+    /// The cells that did not compile, by package, with the reason.
+    pub failed: BTreeMap<String, String>,
+    /// Everything compiled.
+    pub success: bool,
+    /// Files that were written, with their bytes: the watch must not take them for edits.
+    pub written: Vec<(PathBuf, Vec<u8>)>,
+    /// The files that the binaries are made of.
+    pub sources: BTreeSet<PathBuf>,
+    /// When the first cargo process was spawned and when the last was done.
+    pub span: Option<cargo::Span>,
+    /// The time in cargo, all rounds.
+    pub in_cargo: std::time::Duration,
+    /// How many times cargo ran.
+    pub rounds: u32,
+    /// What differs between the committed files and what a build would write.
+    pub differences: Vec<String>,
+}
+
+/// A cell that is up to date.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Built {
+    /// The cell's name: its service's, or else its package's.
+    pub name: String,
+    /// The package's name.
+    pub package: String,
+    /// The private copy of the binary.
+    pub binary: PathBuf,
+    /// The hash of what is loaded.
+    pub hash: String,
+    /// The fingerprint of its service, or 0.
+    pub fingerprint: u64,
+    /// The cells that it calls.
+    pub calls: BTreeSet<String>,
+}
+
+impl Builder {
+    /// A builder that keeps schemas and private copies of binaries in these folders.
+    #[must_use]
+    pub fn new(schema_dir: PathBuf, bin_dir: PathBuf, extra: Vec<String>) -> Self {
+        Builder {
+            schema_dir,
+            bin_dir,
+            extra,
+            known: HashMap::new(),
+        }
+    }
+
+    /// Builds the workspace until its bindings agree with its cells.
+    pub async fn batch(
+        &mut self,
+        workspace: &Workspace,
+        number: u64,
+        writes: Writes,
+        sink: &Sink,
+    ) -> Result<Batch> {
+        let job = cargo::Job {
+            root: workspace.root.clone(),
+            extra: self.extra.clone(),
+        };
+        let mut batch = Batch::default();
+        loop {
+            batch.rounds += 1;
+            sink.send(Event::BuildStarted {
+                batch: number,
+                round: batch.rounds,
+            });
+            let (said, span) = cargo::run(&job, sink).await?;
+            batch.in_cargo += span.done - span.spawned;
+            batch.span = Some(cargo::Span {
+                spawned: batch.span.map_or(span.spawned, |first| first.spawned),
+                ..span
+            });
+            let round = Round::of(&said);
+            self.inspect(workspace, &round, &mut batch)?;
+            let again = self.follow(workspace, &round, writes, &mut batch, sink)?;
+            if again && batch.rounds < ROUNDS_MAX {
+                continue;
+            }
+            if again {
+                sink.send(Event::Warning {
+                    message: format!("bindings still change after {ROUNDS_MAX} rounds; something else writes them"),
+                });
+            }
+            batch.success = said.success;
+            batch.failed = failures(workspace, &round);
+            show(number, &batch, &said, sink);
+            return Ok(batch);
+        }
+    }
+
+    /// Removes the private copies that `in_use` does not name.
+    pub fn forget(&self, in_use: &dyn Fn(&Path) -> bool) {
+        binary::forget(&self.bin_dir, in_use);
+    }
+
+    fn inspect(&mut self, workspace: &Workspace, round: &Round, batch: &mut Batch) -> Result<()> {
+        let wanted: Vec<(&Cell, &Path)> = workspace
+            .cells
+            .iter()
+            .filter_map(|cell| {
+                Some((
+                    cell,
+                    round
+                        .binaries
+                        .get(&(cell.package_id.clone(), cell.bin.clone()))?
+                        .as_path(),
+                ))
+            })
+            .collect();
+        let fresh = inspect::all(&wanted, &self.known, &self.bin_dir)?;
+        batch.built.clear();
+        batch.sources.clear();
+        let mut by_name: BTreeMap<String, String> = BTreeMap::new();
+        for ((cell, executable), known) in wanted.iter().zip(fresh) {
+            let Inspected {
+                name,
+                fingerprint,
+                calls,
+                ..
+            } = &known.inspected;
+            let name = name.clone().unwrap_or_else(|| cell.package.clone());
+            if let Some(other) = by_name.insert(name.clone(), cell.package.clone()) {
+                return Err(Error::user(format!(
+                    "two packages are the cell `{name}`: `{other}` and `{}`",
+                    cell.package
+                ))
+                .hint("rename the service of one of them, or opt one out with `cell = false` in its Cell.toml"));
+            }
+            let mut calls = calls.clone();
+            calls.extend(cell.config.calls.iter().cloned());
+            batch.built.insert(
+                cell.package.clone(),
+                Built {
+                    name,
+                    package: cell.package.clone(),
+                    binary: known.private.clone(),
+                    hash: known.hash.clone(),
+                    fingerprint: *fingerprint,
+                    calls,
+                },
+            );
+            batch.sources.extend(known.sources.iter().cloned());
+            self.known.insert((*executable).to_owned(), known);
+        }
+        Ok(())
+    }
+}
+
+impl Builder {
+    /// Writes what follows from the records; says whether cargo must run again.
+    fn follow(&self, _: &Workspace, _: &Round, _: Writes, _: &mut Batch, _: &Sink) -> Result<bool> {
+        let _ = &self.schema_dir;
+        Ok(false)
+    }
+}
+
+fn show(number: u64, batch: &Batch, said: &cargo::Said, sink: &Sink) {
+    let diagnostics = || said.diagnostics.iter().map(|(_, diagnostic)| diagnostic);
+    let errors = diagnostics().filter(|diagnostic| diagnostic.level == Level::Error);
+    let others = diagnostics().filter(|diagnostic| diagnostic.level != Level::Error);
+    for diagnostic in errors.chain(others) {
+        sink.send(Event::Diagnostic(Diagnostic::clone(diagnostic)));
+    }
+    let explained = diagnostics().any(|diagnostic| diagnostic.level == Level::Error);
+    if !said.success && !explained {
+        // Cargo itself is unhappy: the manifest, the lock file, the toolchain, a build script.
+        let message = said.complaints.join("\n");
+        let message = message.trim_start_matches("error: ").to_owned();
+        let message = if message.is_empty() {
+            "cargo failed without a word".to_owned()
+        } else {
+            message
+        };
+        sink.send(Event::Failure {
+            message,
+            hints: Vec::new(),
+        });
+    }
+    sink.send(Event::BuildFinished {
+        batch: number,
+        success: batch.success,
+        cargo_ms: batch.in_cargo.as_secs_f64() * 1000.0,
+        built: batch
+            .built
+            .values()
+            .map(|built| built.name.clone())
+            .collect(),
+        failed: plan::failed_packages(said),
+    });
+}

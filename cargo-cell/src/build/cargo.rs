@@ -1,0 +1,140 @@
+//! Runs cargo and reads what it says.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this file is the I/O edge of `build` for cargo"
+)]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use super::messages::{self, Binary, Message};
+use crate::error::{Error, Result};
+use crate::event::{Diagnostic, Event, Sink};
+
+/// A cargo command.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The workspace's root.
+    pub root: PathBuf,
+    /// Arguments after the fixed ones, for example `--release`.
+    pub extra: Vec<String>,
+}
+
+/// What a cargo process said.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// The binaries that are up to date.
+    pub binaries: Vec<Binary>,
+    /// Messages of the compiler with the package's id.
+    pub diagnostics: Vec<(String, Diagnostic)>,
+    /// Whether everything compiled.
+    pub success: bool,
+    /// Whether cargo got as far as compiling: otherwise the manifest or the toolchain is at fault.
+    pub finished: bool,
+    /// What cargo wrote to stderr, without its status lines.
+    pub complaints: Vec<String>,
+}
+
+/// When a cargo process was spawned and when it was done.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// The process exists.
+    pub spawned: Instant,
+    /// The process has ended.
+    pub done: Instant,
+}
+
+/// Runs one cargo process over the workspace. Always the same one: other `-p` sets unify features differently and give
+/// other binaries.
+pub async fn run(job: &Job, sink: &Sink) -> Result<(Said, Span)> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let fixed = [
+        "build",
+        "--workspace",
+        "--bins",
+        "--keep-going",
+        "--message-format=json-diagnostic-rendered-ansi",
+    ];
+    let mut arguments: Vec<OsString> = fixed.iter().map(OsString::from).collect();
+    arguments.extend(job.extra.iter().map(OsString::from));
+    let mut child = tokio::process::Command::new(&cargo)
+        .args(&arguments)
+        .current_dir(&job.root)
+        .env("CARGO_TERM_COLOR", "never")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|cause| missing_cargo(&cargo).because(cause))?;
+    let spawned = Instant::now();
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(Error::bug("cargo was started without pipes"));
+    };
+    let mut said = Said::default();
+    let mut stdout = BufReader::new(stdout).split(b'\n');
+    let mut stderr = BufReader::new(stderr).split(b'\n');
+    let (mut more_out, mut more_err) = (true, true);
+    while more_out || more_err {
+        tokio::select! {
+            line = stdout.next_segment(), if more_out => match line {
+                Ok(Some(line)) => hear(&mut said, &String::from_utf8_lossy(&line)),
+                _ => more_out = false,
+            },
+            line = stderr.next_segment(), if more_err => match line {
+                Ok(Some(line)) => complain(&mut said, String::from_utf8_lossy(&line).trim_end(), sink),
+                _ => more_err = false,
+            },
+        }
+    }
+    let status = child
+        .wait()
+        .await
+        .map_err(|cause| Error::environment("lost track of cargo").because(cause))?;
+    said.success &= status.success();
+    Ok((
+        said,
+        Span {
+            spawned,
+            done: Instant::now(),
+        },
+    ))
+}
+
+fn hear(said: &mut Said, line: &str) {
+    match messages::parse(line) {
+        Some(Message::Binary(binary)) => said.binaries.push(binary),
+        Some(Message::Diagnostic {
+            package_id,
+            diagnostic,
+        }) => said.diagnostics.push((package_id, diagnostic)),
+        Some(Message::Finished { success }) => {
+            said.success = success;
+            said.finished = true;
+        }
+        None => {}
+    }
+}
+
+/// Cargo indents its status lines to twelve columns; anything else on stderr is a complaint.
+fn complain(said: &mut Said, line: &str, sink: &Sink) {
+    let status = line
+        .strip_prefix("   ")
+        .map(str::trim_start)
+        .filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+    match status {
+        Some(status) => sink.send(Event::CargoStatus {
+            line: status.to_owned(),
+        }),
+        None if line.trim().is_empty() => {}
+        None => said.complaints.push(line.to_owned()),
+    }
+}
+
+fn missing_cargo(cargo: &std::ffi::OsStr) -> Error {
+    Error::environment(format!("cannot start `{}`", cargo.display()))
+        .hint("install a Rust toolchain from https://rustup.rs, or run `cargo cell doctor`")
+}

@@ -1,0 +1,246 @@
+//! `Cell.toml`, or `[package.metadata.cell]`: how a cell runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// How a cell runs; the default needs no file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The sandbox of this cell, unless the command line says otherwise: `auto`, `bwrap` or `none`.
+    pub sandbox: Option<String>,
+    /// Whether two generations may live side by side during a swap. A cell that owns a database file says `false`.
+    pub overlap: bool,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// How long an old generation may finish its calls.
+    pub drain: Duration,
+    /// How long a new generation may take until it says ready.
+    pub ready: Duration,
+    /// Cells that it calls by names that only it knows at run time.
+    pub calls: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            sandbox: None,
+            overlap: true,
+            env: BTreeMap::new(),
+            drain: Duration::from_secs(10),
+            ready: Duration::from_secs(10),
+            calls: Vec::new(),
+        }
+    }
+}
+
+const KEYS: [&str; 7] = [
+    "cell", "sandbox", "overlap", "env", "drain", "ready", "calls",
+];
+const SANDBOXES: [&str; 3] = ["auto", "bwrap", "none"];
+/// A cell may not hold up a swap for longer than anybody would wait for one.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Parses the text of a `Cell.toml`; nothing is returned when the package opts out with `cell = false`.
+pub fn parse_toml(text: &str, place: &str) -> Result<Option<Config>> {
+    let value: Value = toml::from_str(text)
+        .map_err(|cause| Error::user(format!("`{place}` is not valid TOML")).because(cause))?;
+    parse(&value, place)
+}
+
+/// Parses settings; nothing is returned when the package opts out.
+pub fn parse(value: &Value, place: &str) -> Result<Option<Config>> {
+    let table = match value {
+        Value::Bool(true) => return Ok(Some(Config::default())),
+        Value::Bool(false) => return Ok(None),
+        Value::Object(table) => table,
+        _ => {
+            return Err(Error::user(format!(
+                "`{place}` must be a table, or `cell = false`"
+            )));
+        }
+    };
+    let mut config = Config::default();
+    for (key, value) in table {
+        let wrong = |wanted: &str| Error::user(format!("`{key}` in `{place}` must be {wanted}"));
+        match key.as_str() {
+            "cell" => match value.as_bool() {
+                Some(false) => return Ok(None),
+                Some(true) => {}
+                None => return Err(wrong("true or false")),
+            },
+            "overlap" => config.overlap = value.as_bool().ok_or_else(|| wrong("true or false"))?,
+            "sandbox" => {
+                let name = value.as_str().ok_or_else(|| wrong("a string"))?;
+                config.sandbox = Some(sandbox(name, place)?);
+            }
+            "drain" => {
+                config.drain = duration(value)
+                    .ok_or_else(|| wrong("a time such as \"5s\" or \"500ms\", at most an hour"))?
+            }
+            "ready" => {
+                config.ready = duration(value)
+                    .ok_or_else(|| wrong("a time such as \"5s\" or \"500ms\", at most an hour"))?
+            }
+            "calls" => {
+                let names = value
+                    .as_array()
+                    .ok_or_else(|| wrong("a list of cell names"))?;
+                for name in names {
+                    config.calls.push(
+                        name.as_str()
+                            .ok_or_else(|| wrong("a list of cell names"))?
+                            .to_owned(),
+                    );
+                }
+            }
+            "env" => {
+                let variables = value
+                    .as_object()
+                    .ok_or_else(|| wrong("a table of strings"))?;
+                for (name, value) in variables {
+                    let text = value.as_str().ok_or_else(|| wrong("a table of strings"))?;
+                    if name.is_empty()
+                        || name.contains(['=', '\0'])
+                        || text.contains('\0')
+                        || name.starts_with("CELL_")
+                    {
+                        return Err(Error::user(format!(
+                            "`env.{name}` in `{place}` cannot be set"
+                        )));
+                    }
+                    config.env.insert(name.clone(), text.to_owned());
+                }
+            }
+            unknown => return Err(unknown_key(unknown, place)),
+        }
+    }
+    Ok(Some(config))
+}
+
+/// Checks the name of a sandbox.
+pub fn sandbox(name: &str, place: &str) -> Result<String> {
+    if SANDBOXES.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let error = Error::user(format!("unknown sandbox `{name}` in `{place}`"));
+    Err(error.hint(match similar(name, &SANDBOXES) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => format!("one of {}", SANDBOXES.join(", ")),
+    }))
+}
+
+fn unknown_key(key: &str, place: &str) -> Error {
+    let error = Error::user(format!("unknown key `{key}` in `{place}`"));
+    error.hint(match similar(key, &KEYS) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => format!("known keys: {}", KEYS.join(", ")),
+    })
+}
+
+/// The candidate that was probably meant.
+#[must_use]
+pub fn similar<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    candidates
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), *candidate))
+        .filter(|(closeness, _)| *closeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+fn duration(value: &Value) -> Option<Duration> {
+    let text = value.as_str()?.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let number: u64 = number.parse().ok()?;
+    let duration = match unit.trim() {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number.checked_mul(60)?),
+        _ => return None,
+    };
+    (duration <= LONGEST).then_some(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_file_parses() {
+        let text = "sandbox = 'bwrap'\noverlap = false\ndrain = '500ms'\nready = '1m'\ncalls = ['ledger']\n[env]\nA = 'b'\n";
+        let config = parse_toml(text, "Cell.toml")
+            .expect("it is valid")
+            .expect("it is a cell");
+        let expected = Config {
+            sandbox: Some("bwrap".to_owned()),
+            overlap: false,
+            env: [("A".to_owned(), "b".to_owned())].into(),
+            drain: Duration::from_millis(500),
+            ready: Duration::from_secs(60),
+            calls: vec!["ledger".to_owned()],
+        };
+        assert_eq!(config, expected);
+        assert_eq!(parse_toml("", "Cell.toml"), Ok(Some(Config::default())));
+        assert_eq!(parse_toml("cell = false", "Cell.toml"), Ok(None));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_a_suggestion() {
+        let table = [
+            (
+                "overlpa = true",
+                "unknown key `overlpa`",
+                "did you mean `overlap`?",
+            ),
+            (
+                "zzz = 1",
+                "unknown key `zzz`",
+                "known keys: cell, sandbox, overlap, env, drain, ready, calls",
+            ),
+            (
+                "sandbox = 'bwarp'",
+                "unknown sandbox `bwarp`",
+                "did you mean `bwrap`?",
+            ),
+            (
+                "overlap = 'no'",
+                "`overlap` in `Cell.toml` must be true or false",
+                "",
+            ),
+            (
+                "drain = '5 parsecs'",
+                "`drain` in `Cell.toml` must be a time",
+                "",
+            ),
+            (
+                "drain = '99999999999999999999s'",
+                "`drain` in `Cell.toml` must be a time",
+                "",
+            ),
+            (
+                "calls = 'ledger'",
+                "`calls` in `Cell.toml` must be a list",
+                "",
+            ),
+            (
+                "env = { CELL_RUN = 'x' }",
+                "`env.CELL_RUN` in `Cell.toml` cannot be set",
+                "",
+            ),
+            ("overlap = ", "`Cell.toml` is not valid TOML", ""),
+        ];
+        for (text, message, hint) in table {
+            let error = parse_toml(text, "Cell.toml").expect_err(text);
+            assert!(error.message.starts_with(message), "{text}: {error}");
+            assert_eq!(
+                error.hints.first().map_or("", String::as_str),
+                hint,
+                "{text}"
+            );
+        }
+    }
+}
