@@ -1,22 +1,47 @@
 //! `cargo cell dev`
 
+use std::path::PathBuf;
+
 use crate::cli::Context;
-use crate::error::{Error, Result};
+use crate::dev;
+use crate::error::Result;
+use crate::workspace::{config, metadata};
 
 /// Build and run every cell, and follow every edit
+///
+/// Watches the workspace, rebuilds what changed, and swaps in the new code without losing a call. Ctrl-C stops all
+/// cells; a second one does so at once.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The workspace [default: the current folder]
-    pub path: Option<std::path::PathBuf>,
+    pub path: Option<PathBuf>,
     /// Accepted for clarity: `dev` always watches
     #[arg(long)]
     pub watch: bool,
-    /// How cells are confined
-    #[arg(long, value_name = "KIND")]
+    /// How cells are confined: auto, bwrap or none
+    #[arg(long, value_name = "KIND", value_parser = ["auto", "bwrap", "none"])]
     pub sandbox: Option<String>,
 }
 
 /// Runs the command.
-pub fn run(_context: &Context, _args: &Args) -> Result<()> {
-    Err(Error::bug("`cargo cell dev` is not here yet"))
+pub fn run(context: &Context, args: &Args) -> Result<()> {
+    let from = match &args.path {
+        Some(path) => path.clone(),
+        None => metadata::current_dir()?,
+    };
+    let manifest = context
+        .global
+        .manifest_path
+        .clone()
+        .or_else(|| args.path.clone());
+    let workspace = metadata::load(manifest.as_deref(), &from)?;
+    if workspace.cells.is_empty() {
+        return Err(super::build::no_cells(&workspace));
+    }
+    let sandbox = args
+        .sandbox
+        .as_deref()
+        .map(|name| config::sandbox(name, "--sandbox"))
+        .transpose()?;
+    dev::start(context, workspace, sandbox)
 }

@@ -1,7 +1,10 @@
 //! `cargo cell logs`
 
+use serde_json::Value;
+
 use crate::cli::Context;
-use crate::error::{Error, Result};
+use crate::dev::control::{Request, ask};
+use crate::error::Result;
 
 /// Show what cells print
 #[derive(Debug, clap::Args)]
@@ -20,6 +23,34 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(_context: &Context, _args: &Args) -> Result<()> {
-    Err(Error::bug("`cargo cell logs` is not here yet"))
+pub fn run(context: &Context, args: &Args) -> Result<()> {
+    let (_, dirs) = super::place(context)?;
+    let request = Request::Logs {
+        cells: args.cells.clone(),
+        lines: args.lines,
+        follow: args.follow,
+    };
+    let json = args.json || context.reporter.is_json();
+    let answered = ask(&dirs.run, &request, &mut |answer| {
+        for line in answer["lines"].as_array().into_iter().flatten() {
+            context.reporter.result(&shown(line, json));
+        }
+        args.follow
+    })?;
+    if answered {
+        Ok(())
+    } else {
+        Err(super::nothing_runs())
+    }
+}
+
+fn shown(line: &Value, json: bool) -> String {
+    if json {
+        return line.to_string();
+    }
+    format!(
+        "{} | {}",
+        line["cell"].as_str().unwrap_or("?"),
+        line["line"].as_str().unwrap_or("")
+    )
 }

@@ -13,3 +13,56 @@ pub mod logs;
 pub mod new;
 pub mod restart;
 pub mod status;
+
+use crate::cli::Context;
+use crate::error::{Context as _, Error, Result};
+use crate::workspace::{Dirs, Workspace, metadata};
+
+/// The runtime of a command that waits for processes or sockets.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .environment(|| "cannot start the async runtime".to_owned())
+}
+
+/// The workspace that a command is about, and its folders.
+fn place(context: &Context) -> Result<(Workspace, Dirs)> {
+    let workspace = metadata::load(
+        context.global.manifest_path.as_deref(),
+        &metadata::current_dir()?,
+    )?;
+    let dirs = Dirs::new(&context.home, &workspace.root);
+    Ok((workspace, dirs))
+}
+
+fn nothing_runs() -> Error {
+    Error::environment("nothing runs in this workspace").hint("start it with `cargo cell dev`")
+}
+
+/// Rows with their columns two spaces apart.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}", width = *width))
+                .collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect();
+    lines.join("\n")
+}

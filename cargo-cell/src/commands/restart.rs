@@ -1,9 +1,13 @@
 //! `cargo cell restart`
 
 use crate::cli::Context;
-use crate::error::{Error, Result};
+use crate::dev::control::{Request, ask};
+use crate::error::Result;
+use crate::event::Event;
 
 /// Restart cells
+///
+/// Each gets a new generation of the same binary; the old one serves until the new one is ready.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cells [default: all]
@@ -11,6 +15,25 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(_context: &Context, _args: &Args) -> Result<()> {
-    Err(Error::bug("`cargo cell restart` is not here yet"))
+pub fn run(context: &Context, args: &Args) -> Result<()> {
+    let (_, dirs) = super::place(context)?;
+    let answered = ask(
+        &dirs.run,
+        &Request::Restart {
+            cells: args.cells.clone(),
+        },
+        &mut |answer| {
+            if let Some(cell) = answer["restarted"].as_str() {
+                context.reporter.event(&Event::Note {
+                    message: format!("restarted `{cell}`"),
+                });
+            }
+            true
+        },
+    )?;
+    if answered {
+        Ok(())
+    } else {
+        Err(super::nothing_runs())
+    }
 }

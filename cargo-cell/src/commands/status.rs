@@ -1,7 +1,10 @@
 //! `cargo cell status`
 
+use serde_json::{Value, json};
+
 use crate::cli::Context;
-use crate::error::{Error, Result};
+use crate::dev::control::{Request, ask};
+use crate::error::Result;
 
 /// Show the cells that run
 #[derive(Debug, clap::Args)]
@@ -12,6 +15,83 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(_context: &Context, _args: &Args) -> Result<()> {
-    Err(Error::bug("`cargo cell status` is not here yet"))
+pub fn run(context: &Context, args: &Args) -> Result<()> {
+    let (workspace, dirs) = super::place(context)?;
+    let mut answer =
+        json!({"running": false, "root": workspace.root.display().to_string(), "cells": []});
+    ask(&dirs.run, &Request::Status, &mut |value| {
+        answer = value;
+        false
+    })?;
+    if args.json || context.reporter.is_json() {
+        context.reporter.result(&answer.to_string());
+    } else {
+        context.reporter.result(&table(&answer));
+    }
+    Ok(())
+}
+
+fn table(answer: &Value) -> String {
+    if answer["running"] != true {
+        return "nothing runs in this workspace; start it with `cargo cell dev`".to_owned();
+    }
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    };
+    let heading = [
+        "CELL",
+        "STATE",
+        "PID",
+        "GENERATION",
+        "SANDBOX",
+        "FINGERPRINT",
+        "",
+    ]
+    .map(str::to_owned);
+    let mut rows = vec![heading.to_vec()];
+    for cell in answer["cells"].as_array().into_iter().flatten() {
+        let held = answer["held"][text(&cell["name"])]
+            .as_str()
+            .map(|why| format!("held: {why}"));
+        let why = cell["reason"]
+            .as_str()
+            .map(str::to_owned)
+            .or(held)
+            .unwrap_or_default();
+        let keys = [
+            "name",
+            "state",
+            "pid",
+            "generation",
+            "sandbox",
+            "fingerprint",
+        ];
+        rows.push(
+            keys.iter()
+                .map(|key| text(&cell[key]))
+                .chain([why])
+                .collect(),
+        );
+    }
+    super::aligned(&rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_aligned_and_says_why() {
+        let answer = json!({"running": true, "held": {"a": "`b`: mismatched types"}, "cells": [
+            {"name": "a", "state": "serving", "pid": 7, "generation": 1, "sandbox": "bwrap", "fingerprint": "0x1", "reason": null},
+            {"name": "long_name", "state": "unavailable", "pid": null, "generation": 0, "sandbox": "none", "fingerprint": "0x2", "reason": "it exits"},
+        ]});
+        let expected = "\
+CELL       STATE        PID  GENERATION  SANDBOX  FINGERPRINT
+a          serving      7    1           bwrap    0x1          held: `b`: mismatched types
+long_name  unavailable  -    0           none     0x2          it exits";
+        assert_eq!(table(&answer), expected);
+    }
 }

@@ -4,12 +4,14 @@
 //! Nothing here is configured; `Cell.toml` only changes how a cell runs.
 
 pub mod config;
+mod dirs;
 mod discover;
 pub mod metadata;
 
 use std::path::{Path, PathBuf};
 
 pub use config::Config;
+pub use dirs::Dirs;
 pub use discover::discover;
 
 /// A workspace of cells.

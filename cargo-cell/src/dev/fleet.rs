@@ -1,0 +1,87 @@
+//! What the loop needs of the supervisor: the seam at which tests put a double.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A future of the fleet.
+pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A cell that is to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// Its name.
+    pub name: String,
+    /// Its package.
+    pub package: String,
+    /// The private copy of its binary.
+    pub binary: PathBuf,
+    /// The hash of the binary.
+    pub binary_hash: String,
+    /// The fingerprint of its service, or 0.
+    pub fingerprint: u64,
+    /// The cells that it calls.
+    pub calls: Vec<String>,
+    /// Whether two generations may live side by side.
+    pub overlap: bool,
+    /// The sandbox: `auto`, `bwrap` or `none`.
+    pub sandbox: String,
+    /// The package's folder.
+    pub package_dir: PathBuf,
+    /// Its writable folder.
+    pub data_dir: PathBuf,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// How long an old generation may finish its calls.
+    pub drain: Duration,
+    /// How long a new generation may take until it is ready.
+    pub ready: Duration,
+}
+
+/// How a swap went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The cells whose new generation serves.
+    pub serving: Vec<String>,
+    /// The cells that did not come up, with the reason.
+    pub failed: BTreeMap<String, String>,
+}
+
+/// A cell's state for people and scripts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The cell.
+    pub name: String,
+    /// `serving`, `starting`, `draining`, `stopped` or `unavailable`.
+    pub state: String,
+    /// The process of the generation that serves.
+    pub pid: Option<u32>,
+    /// How many generations there were.
+    pub generation: u64,
+    /// The sandbox in force.
+    pub sandbox: String,
+    /// The fingerprint of its service.
+    pub fingerprint: String,
+    /// Why it does not serve.
+    pub reason: Option<String>,
+}
+
+/// The supervisor as the loop sees it.
+pub trait Fleet: Send + Sync + 'static {
+    /// Starts new generations, in this order; switches when all that are needed are ready.
+    fn apply(&self, cells: Vec<Start>, all_or_none: bool) -> Answer<Outcome>;
+    /// Starts a new generation of the same binary.
+    fn restart(&self, name: &str) -> Answer<Result<(), String>>;
+    /// A cell is no longer part of the workspace.
+    fn retire(&self, name: &str) -> Answer<()>;
+    /// Stops everything: letting calls finish, or at once.
+    fn stop_all(&self, hasty: bool) -> Answer<()>;
+    /// Every cell's state.
+    fn status(&self) -> Answer<Vec<Status>>;
+    /// A cell has no generation to serve: its callers are told why.
+    fn set_unavailable(&self, name: &str, reason: &str);
+}

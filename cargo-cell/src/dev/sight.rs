@@ -1,0 +1,205 @@
+//! What the loop sees of the file system: the watch, what has settled, and what of it matters.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this file is part of the I/O edge of `dev`: it reads the clock"
+)]
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::timing::Stamps;
+use crate::build::Batch;
+use crate::error::{Error, Result};
+use crate::watch::notify::{Raw, Watch, content, since_written};
+use crate::watch::{Content, Debounce, Interest, Relevance, Tracker, Verdict, filter};
+use crate::workspace::{Dirs, Workspace};
+
+/// The loop's eyes.
+pub(super) struct Sight {
+    watch: Watch,
+    debounce: Debounce,
+    tracker: Tracker,
+    relevance: Relevance,
+}
+
+/// What has changed and matters.
+pub(super) struct Seen {
+    /// Shaders: they are only reported.
+    pub(super) shaders: Vec<PathBuf>,
+    /// Files that ask for a build; may be empty.
+    pub(super) changed: Vec<PathBuf>,
+    /// What the workspace is made of changed.
+    pub(super) workspace: bool,
+    /// When.
+    pub(super) stamps: Stamps,
+}
+
+impl Sight {
+    /// Eyes that look at nothing yet.
+    pub(super) fn new(
+        workspace: &Workspace,
+        dirs: &Dirs,
+        raw: UnboundedSender<Raw>,
+    ) -> Result<Self> {
+        Ok(Sight {
+            watch: Watch::new(vec![workspace.target_dir.clone(), dirs.home.clone()], raw)?,
+            debounce: Debounce::default(),
+            tracker: Tracker::default(),
+            relevance: Relevance {
+                broad: true,
+                ..Relevance::default()
+            },
+        })
+    }
+
+    /// Watches the workspace and its path dependencies and notes what every new file holds, before anything is built
+    /// from it: an edit after this moment is never lost. Gives the number of watched folders.
+    pub(super) fn look_around(&mut self, workspace: &Workspace) -> Result<usize> {
+        let mut files = self.watch.add(&workspace.root)?;
+        let members = || workspace.members.iter();
+        let packages: Vec<PathBuf> = members()
+            .flat_map(|member| std::iter::once(&member.dir).chain(&member.path_dependencies))
+            .cloned()
+            .collect();
+        for folder in packages
+            .iter()
+            .filter(|dir| !dir.starts_with(&workspace.root) && dir.is_dir())
+        {
+            files.extend(self.watch.add(folder)?);
+        }
+        for file in files {
+            self.note_new(file);
+        }
+        self.relevance.member_dirs = packages;
+        self.relevance.script_dirs = members()
+            .filter(|m| m.has_build_script)
+            .map(|m| m.dir.clone())
+            .collect();
+        Ok(self.watch.folders())
+    }
+
+    /// The file system says something.
+    pub(super) fn files(&mut self, raw: Raw) -> Result<()> {
+        if raw.rescan {
+            self.debounce.rescan(raw.at);
+        }
+        let mut trouble = Ok(());
+        let mut paths = Vec::new();
+        for path in raw.paths {
+            if path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(filter::is_noise)
+            {
+                continue;
+            }
+            match self.watch.appeared(&path) {
+                Ok(files) => paths.extend(files),
+                Err(error) => trouble = Err(error),
+            }
+            paths.push(path);
+        }
+        self.debounce.push(paths, raw.at);
+        trouble
+    }
+
+    /// When [`Sight::settle`] has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.debounce.due()
+    }
+
+    /// Looks at what has settled.
+    pub(super) fn settle(&mut self) -> Result<Option<Seen>> {
+        let Some(settled) = self.debounce.take(Instant::now()) else {
+            return Ok(None);
+        };
+        let mut paths = settled.paths;
+        if settled.rescan {
+            paths.extend(self.watch.rescan()?);
+            paths.extend(self.tracker.paths().cloned());
+        }
+        let mut changed: Vec<(PathBuf, Interest)> = Vec::new();
+        for path in paths {
+            let interest = self
+                .relevance
+                .judge(&path, self.watch.ignored(&path, false));
+            if interest == Interest::Nothing && !self.tracker.knows(&path) {
+                continue;
+            }
+            match self.tracker.look(&path, content(&path), Instant::now()) {
+                Verdict::Same => {}
+                Verdict::Wait(at) => self.debounce.look_again([path], at),
+                Verdict::Changed => changed.push((path, interest)),
+            }
+        }
+        let decided = Instant::now();
+        let of = |wanted: &dyn Fn(Interest) -> bool| -> Vec<PathBuf> {
+            changed
+                .iter()
+                .filter(|(_, interest)| wanted(*interest))
+                .map(|(path, _)| path.clone())
+                .collect()
+        };
+        let builds = of(&|interest| interest >= Interest::Build);
+        Ok(Some(Seen {
+            shaders: of(&|interest| interest == Interest::Shader),
+            workspace: changed
+                .iter()
+                .any(|(_, interest)| *interest == Interest::Workspace),
+            stamps: Stamps {
+                seen: settled.first_seen,
+                written_before_decided: since_written(builds.iter()),
+                decided,
+            },
+            changed: builds,
+        }))
+    }
+
+    /// Takes over what a build says about files.
+    pub(super) fn learn(&mut self, workspace: &Workspace, batch: &Batch) -> Result<(), Vec<Error>> {
+        for (path, bytes) in &batch.written {
+            self.tracker.note(path.clone(), Content::of(bytes));
+        }
+        // Cargo brings the lock file up to date by itself: that is no edit.
+        let lock = workspace.root.join("Cargo.lock");
+        let held = content(&lock);
+        self.tracker.note(lock, held);
+        self.relevance.broad = !batch.success;
+        if batch.success {
+            self.relevance.sources.clear();
+        }
+        let mut trouble = Vec::new();
+        // What build scripts generate changes with every build.
+        for file in batch
+            .sources
+            .iter()
+            .filter(|file| !file.starts_with(&workspace.target_dir))
+        {
+            self.relevance.sources.insert(file.clone());
+            if !self.tracker.knows(file) {
+                let folder = file.parent().unwrap_or(Path::new("/"));
+                trouble.extend(self.watch.add_shallow(folder).err());
+                self.note_new(file.clone());
+            }
+        }
+        if trouble.is_empty() {
+            Ok(())
+        } else {
+            Err(trouble)
+        }
+    }
+
+    /// Dep-info cannot be trusted: every file of a package may matter.
+    pub(super) fn widen(&mut self) {
+        self.relevance.broad = true;
+    }
+
+    fn note_new(&mut self, file: PathBuf) {
+        if !self.tracker.knows(&file) {
+            let held = content(&file);
+            self.tracker.note(file, held);
+        }
+    }
+}
