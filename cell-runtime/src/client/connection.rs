@@ -1,0 +1,231 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the clock is read here, at the edge, and passed to the state"
+)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use super::driver;
+use crate::transport::{Stream, Writer};
+use crate::wire::{CallFailure, ClientEvent, ClientState, Hello, IdMap, Limits, Reply, Request};
+
+/// One connection that many calls share; cloning it shares it. It closes when the last clone is dropped and nothing is in
+/// flight.
+#[derive(Clone)]
+pub struct Connection {
+    shared: Arc<Shared>,
+    _owner: Arc<Owner>,
+}
+
+/// What callers and the connection's task share.
+pub(super) struct Shared {
+    inner: Mutex<Inner>,
+    writer: Box<dyn Writer>,
+}
+
+pub(super) struct Inner {
+    pub(super) state: ClientState,
+    pub(super) driver: Option<Waker>,
+    /// The task has been asked to run since it last did.
+    pub(super) woken: bool,
+    /// The socket took no more; the task waits until it does.
+    pub(super) blocked: bool,
+    /// The write half is dead: what is queued can never be sent, but answers and a GOAWAY may still be read.
+    pub(super) broken: bool,
+    pub(super) orphaned: bool,
+    /// When the task's timer fires.
+    pub(super) armed: Option<Instant>,
+    slots: IdMap<Slot>,
+}
+
+enum Slot {
+    Waiting(Option<Waker>),
+    Done(Result<Reply, CallFailure>),
+}
+
+/// Lives as long as somebody can start calls.
+struct Owner(Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let mut inner = self.0.lock();
+        inner.orphaned = true;
+        inner.wake_driver();
+    }
+}
+
+impl Connection {
+    /// Starts a connection on the current runtime. The handshake is sent without waiting for its answer; calls may follow.
+    pub fn open<S: Stream>(stream: S, hello: &Hello, limits: Limits) -> Connection {
+        let (reader, writer) = stream.split();
+        let shared = Arc::new(Shared {
+            inner: Mutex::new(Inner {
+                state: ClientState::new(hello, limits),
+                driver: None,
+                woken: false,
+                blocked: false,
+                broken: false,
+                orphaned: false,
+                armed: None,
+                slots: IdMap::default(),
+            }),
+            writer: Box::new(writer),
+        });
+        tokio::spawn(driver::drive(Arc::clone(&shared), reader));
+        Connection {
+            _owner: Arc::new(Owner(Arc::clone(&shared))),
+            shared,
+        }
+    }
+
+    /// Makes a call. Dropping the future cancels it at the other side.
+    pub async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
+        let id = self.shared.start(request)?;
+        Call {
+            shared: &self.shared,
+            id,
+        }
+        .await
+    }
+
+    /// Whether new calls can be started.
+    pub fn is_open(&self) -> bool {
+        self.shared.lock().state.is_open()
+    }
+
+    /// Whether both are the same connection.
+    pub(super) fn is(&self, other: &Connection) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn writer(&self) -> &dyn Writer {
+        &*self.writer
+    }
+
+    fn start(&self, request: &Request) -> Result<u64, CallFailure> {
+        let mut inner = self.lock();
+        let id = inner.state.start(Instant::now(), request)?;
+        inner.slots.insert(id, Slot::Waiting(None));
+        let timer_too_late = inner.armed.is_none_or(|armed| request.deadline < armed);
+        if timer_too_late {
+            inner.armed = Some(request.deadline);
+        }
+        // A lone call is written at once, without a hop through the task; under load the task sends many frames in one
+        // write.
+        if inner.state.in_flight() == 1 {
+            inner.flush(self.writer());
+        }
+        if timer_too_late || inner.has_output() {
+            inner.wake_driver();
+        }
+        Ok(id)
+    }
+}
+
+impl Inner {
+    /// Sends what is queued, as far as the socket takes it.
+    pub(super) fn flush(&mut self, writer: &dyn Writer) {
+        let out = self.state.out();
+        let mut sent = 0;
+        while sent < out.len() && !self.broken {
+            match writer.try_write(&out[sent..]) {
+                Ok(len) => sent += len,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    break;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // Not the end yet: the reader finds out what the server still said.
+                Err(_) => self.broken = true,
+            }
+        }
+        out.drain(..sent);
+        if self.broken {
+            out.clear();
+        }
+        if out.is_empty() {
+            self.blocked = false;
+            // One large message must not pin its buffer to the connection for ever.
+            if out.capacity() > 1 << 20 {
+                *out = Vec::with_capacity(256);
+            }
+        }
+    }
+
+    pub(super) fn has_output(&mut self) -> bool {
+        !self.state.out().is_empty()
+    }
+
+    pub(super) fn wake_driver(&mut self) {
+        if !std::mem::replace(&mut self.woken, true)
+            && let Some(waker) = &self.driver
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Hands results to their callers.
+    pub(super) fn settle(&mut self, events: &mut Vec<ClientEvent>) {
+        for event in events.drain(..) {
+            let ClientEvent::Done(id, result) = event else {
+                continue;
+            };
+            if let Some(slot) = self.slots.get_mut(&id)
+                && let Slot::Waiting(Some(waker)) = std::mem::replace(slot, Slot::Done(result))
+            {
+                waker.wake();
+            }
+        }
+    }
+}
+
+struct Call<'a> {
+    shared: &'a Shared,
+    id: u64,
+}
+
+impl Future for Call<'_> {
+    type Output = Result<Reply, CallFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut inner = self.shared.lock();
+        match inner.slots.get_mut(&self.id) {
+            Some(Slot::Waiting(waker)) => {
+                if !waker
+                    .as_ref()
+                    .is_some_and(|waker| waker.will_wake(cx.waker()))
+                {
+                    *waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+            Some(Slot::Done(_)) => match inner.slots.remove(&self.id) {
+                Some(Slot::Done(result)) => Poll::Ready(result),
+                _ => Poll::Pending,
+            },
+            None => Poll::Ready(Err(CallFailure::ConnectionLost(
+                "the call was polled after its end".to_owned(),
+            ))),
+        }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.shared.lock();
+        if inner.slots.remove(&self.id).is_some() {
+            inner.state.cancel(self.id);
+            inner.wake_driver();
+        }
+    }
+}

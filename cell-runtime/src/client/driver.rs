@@ -1,0 +1,150 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the clock is read here, at the edge, and passed to the state"
+)]
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::{Sleep, sleep_until};
+
+use super::connection::{Inner, Shared};
+use crate::wire::ClientEvent;
+
+/// What one read may return: many small frames.
+const READ_BYTES: usize = 64 << 10;
+
+/// The connection's task: reads, sends what callers queued, and keeps the deadlines.
+pub(super) async fn drive<R: AsyncRead + Unpin>(shared: Arc<Shared>, mut reader: R) {
+    // However this ends, also by the runtime's shutdown, no caller is left waiting.
+    let _guard = CloseOnDrop(Arc::clone(&shared));
+    let mut buf = vec![0u8; READ_BYTES];
+    let mut timer = pin!(sleep_until(far_future().into()));
+    let mut events = Vec::new();
+    loop {
+        let step =
+            poll_fn(|cx| poll_step(&shared, &mut reader, &mut buf, timer.as_mut(), cx)).await;
+        match step {
+            Step::Woken => {
+                // Callers that were woken by one read run first; then one write sends all that they queued.
+                tokio::task::yield_now().await;
+                let mut inner = shared.lock();
+                inner.woken = false;
+                if !inner.blocked {
+                    inner.flush(shared.writer());
+                }
+                arm(&mut inner, timer.as_mut());
+                if inner.orphaned && inner.state.in_flight() == 0 && !inner.has_output() {
+                    return;
+                }
+            }
+            Step::Writable => {
+                let mut inner = shared.lock();
+                inner.blocked = false;
+                inner.flush(shared.writer());
+            }
+            Step::Read(Ok(0)) => return close(&shared, "the cell closed the connection"),
+            Step::Read(Ok(len)) => {
+                let mut inner = shared.lock();
+                let outcome = inner.state.receive(&buf[..len], &mut events);
+                inner.settle(&mut events);
+                if let Err(violation) = outcome {
+                    drop(inner);
+                    return close(&shared, &violation.to_string());
+                }
+                if inner.state.is_finished() || (inner.orphaned && inner.state.in_flight() == 0) {
+                    return;
+                }
+                if !inner.blocked && inner.has_output() {
+                    inner.flush(shared.writer());
+                }
+            }
+            Step::Read(Err(error)) => {
+                return close(&shared, &format!("the connection failed: {error}"));
+            }
+            Step::Deadline => {
+                let mut inner = shared.lock();
+                inner.state.expire(Instant::now(), &mut events);
+                inner.settle(&mut events);
+                inner.armed = inner.state.next_deadline();
+                arm(&mut inner, timer.as_mut());
+                inner.flush(shared.writer());
+                if inner.state.is_finished() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+enum Step {
+    Woken,
+    Writable,
+    Read(std::io::Result<usize>),
+    Deadline,
+}
+
+fn poll_step<R: AsyncRead + Unpin>(
+    shared: &Shared,
+    reader: &mut R,
+    buf: &mut [u8],
+    timer: Pin<&mut Sleep>,
+    cx: &mut Context<'_>,
+) -> Poll<Step> {
+    let blocked = {
+        let mut inner = shared.lock();
+        if inner.woken {
+            return Poll::Ready(Step::Woken);
+        }
+        if !inner
+            .driver
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            inner.driver = Some(cx.waker().clone());
+        }
+        inner.blocked
+    };
+    let mut read = ReadBuf::new(buf);
+    if let Poll::Ready(outcome) = Pin::new(reader).poll_read(cx, &mut read) {
+        return Poll::Ready(Step::Read(outcome.map(|()| read.filled().len())));
+    }
+    if blocked && shared.writer().poll_write_ready(cx).is_ready() {
+        return Poll::Ready(Step::Writable);
+    }
+    if timer.poll(cx).is_ready() {
+        return Poll::Ready(Step::Deadline);
+    }
+    Poll::Pending
+}
+
+fn arm(inner: &mut Inner, timer: Pin<&mut Sleep>) {
+    timer.reset(inner.armed.unwrap_or_else(far_future).into());
+}
+
+/// A time that no connection lives to see; tokio has no timer without one.
+fn far_future() -> Instant {
+    Instant::now() + std::time::Duration::from_secs(30 * 365 * 24 * 3600)
+}
+
+fn close(shared: &Shared, reason: &str) {
+    let mut inner = shared.lock();
+    let mut events: Vec<ClientEvent> = Vec::new();
+    inner.state.close(reason, &mut events);
+    inner.settle(&mut events);
+}
+
+struct CloseOnDrop(Arc<Shared>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        close(
+            &self.0,
+            "the runtime that drove the connection was shut down",
+        );
+    }
+}

@@ -1,0 +1,332 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the clock is read here, at the edge, and passed to the state"
+)]
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{self, Handle};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::{sleep, timeout_at};
+
+use super::Connection;
+use crate::discovery;
+use crate::error::Error;
+use crate::transport::{MemoryStream, UdsStream};
+use crate::vesicle::Vesicle;
+use crate::wire::{CallFailure, Hello, Limits, Reply, Request, RouteId, StatusCode, TraceParent};
+
+/// How long a call may take when nobody says.
+const DEFAULT_DEADLINE: Duration = crate::wire::DEFAULT_DEADLINE;
+
+/// The longest pause between two tries of a call that was not started.
+const BACKOFF_MAX: Duration = Duration::from_millis(50);
+
+/// What a client talks to.
+#[derive(Clone)]
+pub struct Target {
+    cell: Arc<str>,
+    fingerprint: u64,
+    address: Address,
+}
+
+#[derive(Clone)]
+enum Address {
+    Discover,
+    Unix(PathBuf),
+    Memory(Arc<dyn Fn() -> std::io::Result<MemoryStream> + Send + Sync>),
+}
+
+impl Target {
+    /// The cell of this name, found as `docs/protocol.md` describes. A fingerprint of zero accepts any schema.
+    pub fn named(cell: &str, fingerprint: u64) -> Target {
+        Target {
+            cell: cell.into(),
+            fingerprint,
+            address: Address::Discover,
+        }
+    }
+
+    /// A cell behind an explicit address: `/path/to.sock`, or `cell@/path/to.sock`.
+    pub fn at(address: &str, cell: &str, fingerprint: u64) -> Result<Target, Error> {
+        let (name, place) = address.split_once('@').unwrap_or((cell, address));
+        if !place.starts_with(['/', '.']) {
+            return Err(Error::NotFound {
+                cell: name.to_owned(),
+                hint: format!(
+                    "`{address}` is no address; write the path of a Unix socket, such as `{name}@/run/{name}.sock`"
+                ),
+            });
+        }
+        Ok(Target {
+            cell: name.into(),
+            fingerprint,
+            address: Address::Unix(PathBuf::from(place)),
+        })
+    }
+
+    /// A cell in this process, behind [`crate::transport::memory`].
+    pub fn memory(
+        cell: &str,
+        fingerprint: u64,
+        connect: impl Fn() -> std::io::Result<MemoryStream> + Send + Sync + 'static,
+    ) -> Target {
+        Target {
+            cell: cell.into(),
+            fingerprint,
+            address: Address::Memory(Arc::new(connect)),
+        }
+    }
+
+    /// The name of the cell.
+    pub fn cell(&self) -> &str {
+        &self.cell
+    }
+}
+
+/// What a caller can ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallOptions {
+    /// When to give up; ten seconds from now where it is `None`.
+    pub deadline: Option<Instant>,
+    /// The trace that the call belongs to.
+    pub trace: Option<TraceParent>,
+}
+
+/// Calls a cell over connections that are opened on demand, shared, and replaced when the cell drains or dies. Cloning
+/// shares them. Each runtime has a connection of its own, so that none dies with the runtime of somebody else's call.
+#[derive(Clone)]
+pub struct Client(Arc<ClientInner>);
+
+struct ClientInner {
+    target: Target,
+    limits: Limits,
+    pool: Mutex<Vec<(runtime::Id, Arc<Lane>)>>,
+}
+
+/// The connection of one runtime.
+#[derive(Default)]
+struct Lane {
+    current: Mutex<Option<Connection>>,
+    connecting: AsyncMutex<()>,
+}
+
+impl Lane {
+    fn open(&self) -> Option<Connection> {
+        self.lock()
+            .as_ref()
+            .filter(|connection| connection.is_open())
+            .cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum ConnectError {
+    /// The backlog is full, or the socket was replaced this moment: trying again helps.
+    Again(String),
+    Fatal(Error),
+}
+
+impl Client {
+    /// A client; nothing is opened before the first call.
+    pub fn new(target: Target) -> Client {
+        Client(Arc::new(ClientInner {
+            target,
+            limits: Limits::DEFAULT,
+            pool: Mutex::default(),
+        }))
+    }
+
+    /// What it talks to.
+    pub fn target(&self) -> &Target {
+        &self.0.target
+    }
+
+    /// Makes a call. One that the cell did not start is sent again, on a new connection, until the deadline; one that it may
+    /// have started is not.
+    pub async fn call(
+        &self,
+        route: RouteId,
+        payload: Vesicle,
+        options: CallOptions,
+    ) -> Result<Reply, Error> {
+        let deadline = options
+            .deadline
+            .unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE);
+        let request = Request {
+            route,
+            payload,
+            deadline,
+            trace: options.trace,
+        };
+        let lane = self.lane();
+        let mut tries = 0u32;
+        loop {
+            let connection = match lane.open() {
+                Some(connection) => Ok(connection),
+                None => match timeout_at(deadline.into(), self.connect(&lane)).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => return Err(self.late()),
+                },
+            };
+            let reason = match connection {
+                Ok(connection) => match connection.call(&request).await {
+                    Ok(reply) => return Ok(reply),
+                    Err(CallFailure::NotStarted(reason)) => {
+                        self.forget(&lane, &connection);
+                        reason
+                    }
+                    Err(failure) => return Err(self.error(failure)),
+                },
+                Err(ConnectError::Again(reason)) => reason,
+                Err(ConnectError::Fatal(error)) => return Err(error),
+            };
+            // A drained connection is replaced at once; only repeated failure is worth waiting for.
+            if tries > 0 {
+                let pause = Duration::from_millis(1 << tries.min(6)).min(BACKOFF_MAX);
+                if Instant::now() + pause >= deadline {
+                    return Err(Error::Unavailable {
+                        cell: self.0.target.cell.to_string(),
+                        reason,
+                    });
+                }
+                sleep(pause).await;
+            }
+            tries += 1;
+        }
+    }
+
+    fn lane(&self) -> Arc<Lane> {
+        let id = Handle::current().id();
+        let mut pool = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, lane)) = pool.iter().find(|(runtime, _)| *runtime == id) {
+            return Arc::clone(lane);
+        }
+        // Lanes of runtimes that are gone hold a closed connection.
+        pool.retain(|(_, lane)| Arc::strong_count(lane) > 1 || lane.open().is_some());
+        let lane = Arc::new(Lane::default());
+        pool.push((id, Arc::clone(&lane)));
+        lane
+    }
+
+    fn forget(&self, lane: &Lane, connection: &Connection) {
+        let mut current = lane.lock();
+        if current.as_ref().is_some_and(|held| held.is(connection)) {
+            *current = None;
+        }
+    }
+
+    async fn connect(&self, lane: &Lane) -> Result<Connection, ConnectError> {
+        let _turn = lane.connecting.lock().await;
+        if let Some(connection) = lane.open() {
+            return Ok(connection);
+        }
+        let target = &self.0.target;
+        let hello = Hello::new(&*target.cell, target.fingerprint, own_name());
+        let connection = match &target.address {
+            Address::Memory(connect) => {
+                let stream =
+                    connect().map_err(|error| self.refused("the in-memory listener", &error))?;
+                Connection::open(stream, &hello, self.0.limits)
+            }
+            Address::Unix(path) => {
+                Connection::open(self.dial(path.clone()).await?, &hello, self.0.limits)
+            }
+            Address::Discover => {
+                let path = discovery::find(&target.cell, target.fingerprint)
+                    .map_err(ConnectError::Fatal)?;
+                Connection::open(self.dial(path).await?, &hello, self.0.limits)
+            }
+        };
+        *lane.lock() = Some(connection.clone());
+        Ok(connection)
+    }
+
+    async fn dial(&self, path: PathBuf) -> Result<UdsStream, ConnectError> {
+        UdsStream::connect(&path)
+            .await
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::WouldBlock => {
+                    ConnectError::Again("too many connections wait to be accepted".to_owned())
+                }
+                // Found a moment ago: a swap has just replaced it.
+                std::io::ErrorKind::NotFound
+                    if matches!(self.0.target.address, Address::Discover) =>
+                {
+                    ConnectError::Again(format!("{} has just been removed", path.display()))
+                }
+                _ => self.refused(&path.display().to_string(), &error),
+            })
+    }
+
+    fn refused(&self, place: &str, error: &std::io::Error) -> ConnectError {
+        let reason = match error.kind() {
+            std::io::ErrorKind::ConnectionRefused => {
+                format!("nobody listens on {place}; start it with `cargo cell dev`")
+            }
+            _ => format!("failed to connect to {place}: {error}"),
+        };
+        ConnectError::Fatal(Error::Unavailable {
+            cell: self.0.target.cell.to_string(),
+            reason,
+        })
+    }
+
+    fn late(&self) -> Error {
+        Error::DeadlineExceeded {
+            cell: self.0.target.cell.to_string(),
+        }
+    }
+
+    fn error(&self, failure: CallFailure) -> Error {
+        let cell = || self.0.target.cell.to_string();
+        match failure {
+            CallFailure::Refused(refusal) if refusal.status.code == StatusCode::SchemaMismatch => {
+                Error::SchemaMismatch(refusal)
+            }
+            CallFailure::Refused(refusal) => Error::Refused(refusal),
+            CallFailure::Status(status) if status.code == StatusCode::Unavailable => {
+                Error::Unavailable {
+                    cell: cell(),
+                    reason: status.message,
+                }
+            }
+            CallFailure::Status(status) => Error::Status(status),
+            CallFailure::DeadlineExceeded => self.late(),
+            CallFailure::ConnectionLost(reason) | CallFailure::NotStarted(reason) => {
+                Error::Unavailable {
+                    cell: cell(),
+                    reason,
+                }
+            }
+        }
+    }
+}
+
+/// How this process calls itself in a handshake: its cell's name, or its program's.
+fn own_name() -> String {
+    std::env::var("CELL_NAME")
+        .ok()
+        .or_else(program_name)
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn program_name() -> Option<String> {
+    let mut name = std::env::current_exe()
+        .ok()?
+        .file_name()?
+        .to_string_lossy()
+        .into_owned();
+    name.truncate(
+        (0..=64.min(name.len()))
+            .rev()
+            .find(|end| name.is_char_boundary(*end))
+            .unwrap_or(0),
+    );
+    Some(name)
+}

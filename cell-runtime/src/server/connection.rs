@@ -1,0 +1,362 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the clock is read here, at the edge, and passed to the state"
+)]
+
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Sleep, sleep, timeout_at};
+
+use super::{CallContext, CallFuture, Caller, CancelToken, ServerOptions, Service};
+use crate::metrics::Metrics;
+use crate::transport::{Stream, Writer};
+use crate::wire::{
+    IdMap, IncomingCall, Reply, ServerEvent, ServerState, Serving, Status, StatusCode,
+};
+
+const READ_BYTES: usize = 64 << 10;
+
+/// How long a drained connection waits for its client to close before it does so itself.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// Answers that a peer does not read may pile up to this many bytes; then its requests are no longer read.
+const UNREAD_BYTES_MAX: usize = 32 << 20;
+
+struct Shared<W> {
+    inner: Mutex<Inner>,
+    writer: W,
+    metrics: Arc<Metrics>,
+}
+
+struct Inner {
+    state: ServerState,
+    task: Option<Waker>,
+    woken: bool,
+    blocked: bool,
+    broken: bool,
+    running: IdMap<(AbortHandle, CancelToken)>,
+}
+
+impl<W: Writer> Shared<W> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a call that did not finish at once. A lone answer is written in place; under load the task writes many.
+    fn finish(&self, id: u64, result: Result<Reply, Status>) {
+        self.metrics.ended(result.is_ok());
+        let mut inner = self.lock();
+        inner.running.remove(&id);
+        inner.state.respond(id, result);
+        if inner.state.in_flight() == 0 && !inner.blocked {
+            inner.flush(&self.writer);
+        }
+        if !inner.state.out().is_empty() || inner.state.is_finished() {
+            inner.wake();
+        }
+    }
+}
+
+impl Inner {
+    fn flush<W: Writer>(&mut self, writer: &W) {
+        let out = self.state.out();
+        let mut sent = 0;
+        while sent < out.len() && !self.broken {
+            match writer.try_write(&out[sent..]) {
+                Ok(len) => sent += len,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    break;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => self.broken = true,
+            }
+        }
+        out.drain(..sent);
+        if self.broken {
+            out.clear();
+        }
+        if out.is_empty() {
+            self.blocked = false;
+            if out.capacity() > 1 << 20 {
+                *out = Vec::with_capacity(256);
+            }
+        }
+    }
+
+    fn wake(&mut self) {
+        if !std::mem::replace(&mut self.woken, true)
+            && let Some(waker) = &self.task
+        {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+pub(super) async fn serve<S: Stream>(
+    stream: S,
+    service: Arc<dyn Service>,
+    serving: Serving,
+    options: ServerOptions,
+    mut drain: watch::Receiver<bool>,
+) {
+    let uid = stream.peer_uid();
+    let (mut reader, writer) = stream.split();
+    let shared = Arc::new(Shared {
+        inner: Mutex::new(Inner {
+            state: ServerState::new(serving, options.limits),
+            task: None,
+            woken: false,
+            blocked: false,
+            broken: false,
+            running: IdMap::default(),
+        }),
+        writer,
+        metrics: Arc::clone(&options.metrics),
+    });
+    // However the connection ends, its calls end with it.
+    let _guard = AbortOnDrop(Arc::clone(&shared));
+    let mut caller = Caller {
+        name: "unknown".into(),
+        uid,
+    };
+    let mut buf = vec![0u8; READ_BYTES];
+    let mut events = Vec::new();
+    let mut draining = false;
+    let mut limit = pin!(sleep(Duration::ZERO));
+    let mut lingering = false;
+    loop {
+        let step = tokio::select! {
+            biased;
+            step = poll_fn(|cx| poll_step(&shared, &mut reader, &mut buf, cx)) => step,
+            () = until_draining(&mut drain), if !draining => Step::Drain,
+            () = expired(limit.as_mut()), if draining => Step::Limit,
+        };
+        match step {
+            Step::Woken => {
+                tokio::task::yield_now().await;
+                let mut inner = shared.lock();
+                inner.woken = false;
+                if !inner.blocked {
+                    inner.flush(&shared.writer);
+                }
+            }
+            Step::Writable => {
+                let mut inner = shared.lock();
+                inner.blocked = false;
+                inner.flush(&shared.writer);
+            }
+            Step::Read(Ok(0) | Err(_)) => return,
+            Step::Read(Ok(len)) => {
+                let outcome = shared
+                    .lock()
+                    .state
+                    .receive(Instant::now(), &buf[..len], &mut events);
+                for event in events.drain(..) {
+                    match event {
+                        ServerEvent::Accepted(hello) => caller.name = hello.client.into(),
+                        ServerEvent::Call(call) => start(&shared, &*service, &caller, call).await,
+                        ServerEvent::Cancelled(id) => cancel(&shared, id),
+                    }
+                }
+                let mut inner = shared.lock();
+                if !inner.blocked {
+                    inner.flush(&shared.writer);
+                }
+                if outcome.is_err() {
+                    return;
+                }
+            }
+            Step::Drain => {
+                draining = true;
+                limit
+                    .as_mut()
+                    .reset(tokio::time::Instant::now() + options.drain);
+                let mut inner = shared.lock();
+                inner.state.go_away();
+                inner.flush(&shared.writer);
+            }
+            Step::Limit if lingering => return,
+            Step::Limit => {
+                let status = Status::new(
+                    StatusCode::Draining,
+                    "the cell stopped before the call was finished",
+                );
+                let mut inner = shared.lock();
+                for id in inner.state.abort_all(&status) {
+                    if let Some((task, token)) = inner.running.remove(&id) {
+                        token.cancel();
+                        task.abort();
+                    }
+                }
+                inner.flush(&shared.writer);
+            }
+        }
+        let mut inner = shared.lock();
+        if inner.broken && inner.state.in_flight() == 0 {
+            return;
+        }
+        // Half-closed first: closing with unread requests in the buffer could cost the client what was just written.
+        if !lingering && inner.state.is_finished() && inner.state.out().is_empty() {
+            if shared.writer.close_write().is_err() {
+                return;
+            }
+            lingering = true;
+            draining = true;
+            limit.as_mut().reset(tokio::time::Instant::now() + LINGER);
+        }
+    }
+}
+
+/// Ready once the server drains; never where it is gone without draining.
+async fn until_draining(drain: &mut watch::Receiver<bool>) {
+    if drain.wait_for(|draining| *draining).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn expired(timer: Pin<&mut Sleep>) {
+    timer.await;
+}
+
+enum Step {
+    Woken,
+    Writable,
+    Read(std::io::Result<usize>),
+    Drain,
+    Limit,
+}
+
+fn poll_step<W: Writer, R: AsyncRead + Unpin>(
+    shared: &Shared<W>,
+    reader: &mut R,
+    buf: &mut [u8],
+    cx: &mut Context<'_>,
+) -> Poll<Step> {
+    let (blocked, full) = {
+        let mut inner = shared.lock();
+        if inner.woken {
+            return Poll::Ready(Step::Woken);
+        }
+        if !inner
+            .task
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            inner.task = Some(cx.waker().clone());
+        }
+        (inner.blocked, inner.state.out().len() > UNREAD_BYTES_MAX)
+    };
+    if blocked && shared.writer.poll_write_ready(cx).is_ready() {
+        return Poll::Ready(Step::Writable);
+    }
+    if !full {
+        let mut read = ReadBuf::new(buf);
+        if let Poll::Ready(outcome) = Pin::new(reader).poll_read(cx, &mut read) {
+            return Poll::Ready(Step::Read(outcome.map(|()| read.filled().len())));
+        }
+    }
+    Poll::Pending
+}
+
+/// Starts a call. It is polled once in place: a handler that does not wait answers without a task of its own.
+async fn start<W: Writer>(
+    shared: &Arc<Shared<W>>,
+    service: &dyn Service,
+    caller: &Caller,
+    call: IncomingCall,
+) {
+    shared.metrics.started();
+    let token = CancelToken::default();
+    let context = CallContext {
+        deadline: call.deadline,
+        caller: caller.clone(),
+        trace: call.trace,
+        cancelled: token.clone(),
+    };
+    let future = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        service.call(call.route, context, call.payload)
+    }));
+    let mut future = match future {
+        Ok(future) => CatchPanic(future),
+        Err(payload) => return answer(shared, call.id, Err(panicked(&*payload))),
+    };
+    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await {
+        return answer(shared, call.id, result);
+    }
+    let mut inner = shared.lock();
+    let (id, deadline) = (call.id, call.deadline);
+    let on_end = Arc::clone(shared);
+    let late = token.clone();
+    // Registered under the lock that `finish` takes, so that the entry is there before it can be removed.
+    let task = tokio::spawn(async move {
+        let result = timeout_at(deadline.into(), future)
+            .await
+            .unwrap_or_else(|_| {
+                late.cancel();
+                Err(Status::new(
+                    StatusCode::DeadlineExceeded,
+                    "the deadline passed while the handler worked",
+                ))
+            });
+        on_end.finish(id, result);
+    });
+    inner.running.insert(id, (task.abort_handle(), token));
+}
+
+fn answer<W: Writer>(shared: &Shared<W>, id: u64, result: Result<Reply, Status>) {
+    shared.metrics.ended(result.is_ok());
+    shared.lock().state.respond(id, result);
+}
+
+fn cancel<W: Writer>(shared: &Shared<W>, id: u64) {
+    if let Some((task, token)) = shared.lock().running.remove(&id) {
+        token.cancel();
+        task.abort();
+        shared.metrics.ended(false);
+    }
+}
+
+/// A handler's panic is the answer `internal`; the connection and the other calls go on.
+struct CatchPanic(CallFuture);
+
+impl Future for CatchPanic {
+    type Output = Result<Reply, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)))
+            .unwrap_or_else(|payload| Poll::Ready(Err(panicked(&*payload))))
+    }
+}
+
+fn panicked(payload: &(dyn std::any::Any + Send)) -> Status {
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    Status::new(
+        StatusCode::Internal,
+        format!("the handler panicked: {text}"),
+    )
+}
+
+struct AbortOnDrop<W: Writer>(Arc<Shared<W>>);
+
+impl<W: Writer> Drop for AbortOnDrop<W> {
+    fn drop(&mut self) {
+        for (_, (task, token)) in self.0.lock().running.drain() {
+            token.cancel();
+            task.abort();
+            self.0.metrics.ended(false);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The serving side: accepts connections, starts calls, drains.
+
+mod connection;
+mod refuse;
+#[cfg(test)]
+mod tests;
+
+pub use refuse::refuse_all;
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::metrics::Metrics;
+use crate::transport::Listener;
+use crate::vesicle::Vesicle;
+use crate::wire::{Limits, Serving, TraceParent};
+
+pub use crate::wire::{Reply, RouteId, Status, StatusCode};
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The name that the client gave itself in the handshake: for messages, not for decisions.
+    pub name: Arc<str>,
+    /// The user that the client runs as, where the transport knows it.
+    pub uid: Option<u32>,
+}
+
+/// Tells work that outlives its handler that the caller has gone. The handler itself is simply dropped.
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// Whether the caller has gone, or the deadline has passed.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// What a call brings besides its arguments.
+#[derive(Clone, Debug)]
+pub struct CallContext {
+    /// When the caller gives up.
+    pub deadline: Instant,
+    /// Who calls.
+    pub caller: Caller,
+    /// The trace that the call belongs to.
+    pub trace: Option<TraceParent>,
+    /// Set when the answer is no longer wanted.
+    pub cancelled: CancelToken,
+}
+
+/// A running call.
+pub type CallFuture = Pin<Box<dyn Future<Output = Result<Reply, Status>> + Send>>;
+
+/// A set of routes over bytes; typed handlers are built on it.
+pub trait Service: Send + Sync + 'static {
+    /// The name of the cell.
+    fn name(&self) -> &str;
+    /// The fingerprint of the schema; zero accepts any client.
+    fn fingerprint(&self) -> u64;
+    /// The routes that it answers.
+    fn routes(&self) -> &[RouteId];
+    /// Starts a call. The payload is not validated yet.
+    fn call(&self, route: RouteId, context: CallContext, payload: Vesicle) -> CallFuture;
+}
+
+/// How a server behaves.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// What is accepted from a peer.
+    pub limits: Limits,
+    /// How long calls in flight may go on after the shutdown.
+    pub drain: Duration,
+    /// Where calls are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> ServerOptions {
+        ServerOptions {
+            limits: Limits::DEFAULT,
+            drain: Duration::from_secs(5),
+            metrics: Arc::default(),
+        }
+    }
+}
+
+/// Serves until `shutdown` is ready; then accepts no more, tells every client which call was its last, finishes the calls in
+/// flight within the drain limit, and returns.
+pub async fn run<L: Listener>(
+    listener: L,
+    service: Arc<dyn Service>,
+    options: ServerOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let serving = Serving {
+        cell: service.name().to_owned(),
+        fingerprint: service.fingerprint(),
+    };
+    let (draining, drain) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = listener.accept() => match accepted {
+                Ok(stream) => {
+                    let service = Arc::clone(&service);
+                    connections.spawn(connection::serve(stream, service, serving.clone(), options.clone(), drain.clone()));
+                }
+                Err(error) if is_the_peers_fault(&error) => {}
+                // Out of descriptors or memory: what is open goes on, new ones wait in the backlog.
+                Err(error) if is_exhaustion(&error) => {
+                    if connections.join_next().await.is_none() {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    draining.send_replace(true);
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// The connection was refused or vanished; the listener is fine.
+fn is_the_peers_fault(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::NotConnected
+    )
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
+}

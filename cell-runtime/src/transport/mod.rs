@@ -1,0 +1,46 @@
+//! Ways for bytes to reach a peer: one trait, one conformance suite.
+
+mod memory;
+#[cfg(test)]
+mod tests;
+mod uds;
+
+pub use memory::{MemoryListener, MemoryReader, MemoryStream, MemoryWriter, memory};
+pub use uds::{UdsListener, UdsStream, bind_std};
+
+use std::future::Future;
+use std::io;
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncRead;
+
+/// A connected byte stream.
+pub trait Stream: Send + 'static {
+    /// The half that the connection's task owns.
+    type Reader: AsyncRead + Unpin + Send + 'static;
+    /// The half that callers write to.
+    type Writer: Writer;
+    /// Both halves.
+    fn split(self) -> (Self::Reader, Self::Writer);
+    /// The peer's user id, where the transport knows it.
+    fn peer_uid(&self) -> Option<u32>;
+}
+
+/// The writing half. Every method takes `&self`, so that a caller writes in place while the connection's task reads.
+/// Dropping it ends the half; what was written still arrives.
+pub trait Writer: Send + Sync + 'static {
+    /// Writes what fits; `WouldBlock` where nothing does.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// Ready when a write may succeed. Only the last caller is woken.
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Ends this half while the value lives on.
+    fn close_write(&self) -> io::Result<()>;
+}
+
+/// Something that accepts streams.
+pub trait Listener: Send + Sync + 'static {
+    /// What it accepts.
+    type Stream: Stream;
+    /// The next stream. Dropping the future loses none.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}

@@ -1,0 +1,62 @@
+//! An aligned, immutable buffer that holds one archived message.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use rkyv::util::AlignedVec;
+
+/// The alignment of every payload, in bytes: the largest that an archive can need (`u128`).
+pub const ALIGNMENT: usize = 16;
+
+/// An aligned buffer that holds one archived message; cloning it shares the bytes.
+#[derive(Clone)]
+pub struct Vesicle(Arc<AlignedVec<ALIGNMENT>>);
+
+impl Vesicle {
+    /// Copies `bytes` into a buffer that starts on a 16-byte boundary.
+    pub fn wrap(bytes: impl AsRef<[u8]>) -> Vesicle {
+        let bytes = bytes.as_ref();
+        let mut aligned = AlignedVec::with_capacity(bytes.len());
+        aligned.extend_from_slice(bytes);
+        Vesicle::from_aligned(aligned)
+    }
+
+    /// Takes a buffer that is aligned already, without a copy.
+    pub fn from_aligned(bytes: AlignedVec<ALIGNMENT>) -> Vesicle {
+        Vesicle(Arc::new(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Deref for Vesicle {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl AsRef<[u8]> for Vesicle {
+    fn as_ref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl PartialEq for Vesicle {
+    fn eq(&self, other: &Vesicle) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Vesicle {}
+
+impl fmt::Debug for Vesicle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Vesicle({} bytes)", self.0.len())
+    }
+}

@@ -1,0 +1,298 @@
+use std::time::{Duration, Instant};
+
+use super::{
+    Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Refusal, Reply, RouteId,
+    Status, TraceParent, Violation, encode_frame, flags,
+};
+use crate::vesicle::Vesicle;
+
+/// A call that a client wants to make.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The route's fingerprint.
+    pub route: RouteId,
+    /// The archive of the arguments.
+    pub payload: Vesicle,
+    /// When the caller gives up.
+    pub deadline: Instant,
+    /// The caller's trace context.
+    pub trace: Option<TraceParent>,
+}
+
+/// Why a call has no reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallFailure {
+    /// The server did not start it: it may be sent again on another connection without being done twice.
+    NotStarted(String),
+    /// The handshake was refused.
+    Refused(Refusal),
+    /// The server answered with a status.
+    Status(Status),
+    /// The deadline passed on this side.
+    DeadlineExceeded,
+    /// The connection ended after the server may have started the call.
+    ConnectionLost(String),
+}
+
+/// What the I/O around a [`ClientState`] has to act on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// A call has ended.
+    Done(u64, Result<Reply, CallFailure>),
+    /// The server starts no more calls: new ones need another connection.
+    GoAway,
+}
+
+/// The client's side of one connection: bytes and time in, bytes and events out.
+#[derive(Debug)]
+pub struct ClientState {
+    limits: Limits,
+    decoder: FrameDecoder,
+    out: Vec<u8>,
+    calls: IdMap<Instant>,
+    next_id: u64,
+    phase: Phase,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    AwaitingAck,
+    Open,
+    GoingAway,
+    Closed,
+}
+
+impl ClientState {
+    /// A new connection; the handshake is ready to be sent at once, and calls may follow it without waiting.
+    pub fn new(hello: &Hello, limits: Limits) -> ClientState {
+        let mut out = Vec::with_capacity(256);
+        encode_frame(
+            Header::new(Kind::Hello, 0, 0),
+            &[],
+            &hello.encode(),
+            &mut out,
+        );
+        ClientState {
+            limits,
+            decoder: FrameDecoder::new(limits),
+            out,
+            calls: IdMap::default(),
+            next_id: 1,
+            phase: Phase::AwaitingAck,
+        }
+    }
+
+    /// Queues a call. `Err` where this connection takes no new ones.
+    pub fn start(&mut self, now: Instant, request: &Request) -> Result<u64, CallFailure> {
+        match self.phase {
+            Phase::AwaitingAck | Phase::Open => {}
+            Phase::GoingAway => {
+                return Err(CallFailure::NotStarted("the server is draining".to_owned()));
+            }
+            Phase::Closed => {
+                return Err(CallFailure::NotStarted(
+                    "the connection is closed".to_owned(),
+                ));
+            }
+        }
+        if request.deadline <= now {
+            return Err(CallFailure::DeadlineExceeded);
+        }
+        if self.calls.len() >= self.limits.calls_max {
+            return Err(CallFailure::Status(Status::new(
+                super::StatusCode::Overloaded,
+                format!(
+                    "{} calls are in flight on this connection, the limit",
+                    self.calls.len()
+                ),
+            )));
+        }
+        if request.payload.len() > self.limits.payload_bytes_max {
+            return Err(CallFailure::Status(Status::new(
+                super::StatusCode::BadRequest,
+                format!(
+                    "the request has {} bytes; at most {} are allowed",
+                    request.payload.len(),
+                    self.limits.payload_bytes_max
+                ),
+            )));
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        self.calls.insert(id, request.deadline);
+        let mut header = Header::new(Kind::Request, id, 0);
+        header.route = request.route;
+        header.deadline_us = remaining_us(now, request.deadline);
+        let trace = request.trace.map(|trace| trace.encode());
+        if trace.is_some() {
+            header.flags |= flags::TRACE;
+        }
+        encode_frame(
+            header,
+            trace.as_ref().map_or(&[], |bytes| bytes),
+            &request.payload,
+            &mut self.out,
+        );
+        Ok(id)
+    }
+
+    /// Forgets a call whose answer nobody wants, and tells the server.
+    pub fn cancel(&mut self, id: u64) {
+        if self.calls.remove(&id).is_some() && self.phase != Phase::Closed {
+            encode_frame(Header::new(Kind::Cancel, id, 0), &[], &[], &mut self.out);
+        }
+    }
+
+    /// Takes bytes from the server.
+    pub fn receive(
+        &mut self,
+        mut input: &[u8],
+        events: &mut Vec<ClientEvent>,
+    ) -> Result<(), Violation> {
+        while self.phase != Phase::Closed
+            && let Some(frame) = self.decoder.next(&mut input)?
+        {
+            self.frame(frame, events)?;
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: Frame, events: &mut Vec<ClientEvent>) -> Result<(), Violation> {
+        let id = frame.header.call_id;
+        match (frame.header.kind, &self.phase) {
+            (Kind::HelloAck, Phase::AwaitingAck) => {
+                let ack = HelloAck::decode(&frame.payload, &self.limits)?;
+                match ack.refusal {
+                    None => self.phase = Phase::Open,
+                    Some(status) => {
+                        let refusal = Refusal {
+                            status,
+                            fingerprint: ack.fingerprint,
+                            cell: ack.cell,
+                        };
+                        self.fail_all(CallFailure::Refused(refusal), events);
+                    }
+                }
+            }
+            (_, Phase::AwaitingAck)
+            | (Kind::HelloAck | Kind::Hello | Kind::Request | Kind::Cancel, _) => {
+                return Err(Violation(format!(
+                    "unexpected {:?} frame from the server",
+                    frame.header.kind
+                )));
+            }
+            (Kind::Response, _) => {
+                // An answer to a call that was cancelled here may cross the CANCEL: it is dropped.
+                if self.calls.remove(&id).is_some() {
+                    let failed = frame.header.flags & flags::APP_ERROR != 0;
+                    let reply = if failed {
+                        Reply::AppError(frame.payload)
+                    } else {
+                        Reply::Ok(frame.payload)
+                    };
+                    events.push(ClientEvent::Done(id, Ok(reply)));
+                }
+            }
+            (Kind::Status, _) => {
+                let status = Status::decode(&frame.payload)
+                    .ok_or_else(|| Violation("status cut short".to_owned()))?;
+                if self.calls.remove(&id).is_some() {
+                    events.push(ClientEvent::Done(id, Err(CallFailure::Status(status))));
+                }
+            }
+            (Kind::GoAway, _) => {
+                self.phase = Phase::GoingAway;
+                events.push(ClientEvent::GoAway);
+                let mut unstarted: Vec<u64> = self
+                    .calls
+                    .keys()
+                    .copied()
+                    .filter(|call| *call > id)
+                    .collect();
+                unstarted.sort_unstable();
+                for call in unstarted {
+                    self.calls.remove(&call);
+                    let reason = "the server is draining".to_owned();
+                    events.push(ClientEvent::Done(
+                        call,
+                        Err(CallFailure::NotStarted(reason)),
+                    ));
+                }
+            }
+            (Kind::Ping, _) => {
+                encode_frame(Header::new(Kind::Pong, id, 0), &[], &[], &mut self.out)
+            }
+            (Kind::Pong, _) => {}
+        }
+        Ok(())
+    }
+
+    /// The stream has ended or failed. Before the server's handshake nothing can have been started; after it, a call that
+    /// was sent may have been.
+    pub fn close(&mut self, reason: &str, events: &mut Vec<ClientEvent>) {
+        let failure = match self.phase {
+            Phase::AwaitingAck => CallFailure::NotStarted(reason.to_owned()),
+            _ => CallFailure::ConnectionLost(reason.to_owned()),
+        };
+        self.fail_all(failure, events);
+    }
+
+    fn fail_all(&mut self, failure: CallFailure, events: &mut Vec<ClientEvent>) {
+        self.phase = Phase::Closed;
+        self.out.clear();
+        let mut ids: Vec<u64> = self.calls.drain().map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        events.extend(
+            ids.into_iter()
+                .map(|id| ClientEvent::Done(id, Err(failure.clone()))),
+        );
+    }
+
+    /// Ends the calls whose deadline has passed, and tells the server.
+    pub fn expire(&mut self, now: Instant, events: &mut Vec<ClientEvent>) {
+        let mut late: Vec<u64> = self
+            .calls
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(id, _)| *id)
+            .collect();
+        late.sort_unstable();
+        for id in late {
+            self.cancel(id);
+            events.push(ClientEvent::Done(id, Err(CallFailure::DeadlineExceeded)));
+        }
+    }
+
+    /// The earliest deadline of the calls in flight.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.calls.values().min().copied()
+    }
+
+    /// The calls in flight.
+    pub fn in_flight(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether the connection takes new calls.
+    pub fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::AwaitingAck | Phase::Open)
+    }
+
+    /// Whether the connection can be closed: it has ended, or the server drains and nothing is in flight.
+    pub fn is_finished(&self) -> bool {
+        self.phase == Phase::Closed || (self.phase == Phase::GoingAway && self.calls.is_empty())
+    }
+
+    /// The bytes to send; the caller removes what it has sent.
+    pub fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+}
+
+/// What remains until `deadline`, for the header: at least one microsecond, since zero means the default.
+fn remaining_us(now: Instant, deadline: Instant) -> u64 {
+    let remaining: Duration = deadline.saturating_duration_since(now);
+    u64::try_from(remaining.as_micros())
+        .unwrap_or(u64::MAX)
+        .max(1)
+}

@@ -1,0 +1,109 @@
+use rkyv::util::AlignedVec;
+
+use super::{HEADER_LEN, Header, Limits, Violation};
+use crate::vesicle::{ALIGNMENT, Vesicle};
+
+/// The largest first allocation for a payload that has not arrived yet: a peer that announces much and sends little
+/// costs no more than this.
+const EAGER_BYTES_MAX: usize = 64 << 10;
+
+/// A whole frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The checked header.
+    pub header: Header,
+    /// The extension; empty for most frames.
+    pub ext: Vec<u8>,
+    /// The payload, 16-byte aligned.
+    pub payload: Vesicle,
+}
+
+/// Appends a frame to `out`; the header's lengths are set here.
+pub fn encode_frame(mut header: Header, ext: &[u8], payload: &[u8], out: &mut Vec<u8>) {
+    debug_assert!(ext.len().is_multiple_of(16));
+    // Senders check the payload against the limit before they come here, so the sum fits.
+    header.len = u32::try_from(ext.len() + payload.len()).unwrap_or(u32::MAX);
+    header.ext_len = u16::try_from(ext.len()).unwrap_or(u16::MAX);
+    out.reserve(HEADER_LEN + ext.len() + payload.len());
+    out.extend_from_slice(&header.encode());
+    out.extend_from_slice(ext);
+    out.extend_from_slice(payload);
+}
+
+/// Cuts a byte stream into frames, however it is split.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    limits: Limits,
+    head: [u8; HEADER_LEN],
+    head_len: usize,
+    open: Option<OpenFrame>,
+}
+
+#[derive(Debug)]
+struct OpenFrame {
+    header: Header,
+    ext: Vec<u8>,
+    payload: AlignedVec<ALIGNMENT>,
+}
+
+impl FrameDecoder {
+    /// A decoder that enforces `limits`.
+    pub fn new(limits: Limits) -> FrameDecoder {
+        FrameDecoder {
+            limits,
+            head: [0; HEADER_LEN],
+            head_len: 0,
+            open: None,
+        }
+    }
+
+    /// Takes bytes from the front of `input` until a frame is whole or the input is used up.
+    pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
+        if self.open.is_none() {
+            let taken = take(input, HEADER_LEN - self.head_len);
+            self.head[self.head_len..self.head_len + taken.len()].copy_from_slice(taken);
+            self.head_len += taken.len();
+            if self.head_len < HEADER_LEN {
+                return Ok(None);
+            }
+            let header = Header::decode(&self.head, &self.limits)?;
+            self.head_len = 0;
+            let payload_len = header.len as usize - usize::from(header.ext_len);
+            self.open = Some(OpenFrame {
+                header,
+                ext: Vec::new(),
+                payload: AlignedVec::with_capacity(payload_len.min(EAGER_BYTES_MAX)),
+            });
+        }
+        let Some(open) = &mut self.open else {
+            return Ok(None);
+        };
+        let ext_len = usize::from(open.header.ext_len);
+        open.ext
+            .extend_from_slice(take(input, ext_len - open.ext.len()));
+        let payload_len = open.header.len as usize - ext_len;
+        if open.ext.len() == ext_len {
+            open.payload
+                .extend_from_slice(take(input, payload_len - open.payload.len()));
+        }
+        if open.ext.len() < ext_len || open.payload.len() < payload_len {
+            return Ok(None);
+        }
+        Ok(self.open.take().map(|open| Frame {
+            header: open.header,
+            ext: open.ext,
+            payload: Vesicle::from_aligned(open.payload),
+        }))
+    }
+
+    /// Whether the stream may end here without cutting a frame.
+    pub fn is_at_boundary(&self) -> bool {
+        self.head_len == 0 && self.open.is_none()
+    }
+}
+
+fn take<'a>(input: &mut &'a [u8], len: usize) -> &'a [u8] {
+    let (taken, rest) = input.split_at(len.min(input.len()));
+    *input = rest;
+    taken
+}

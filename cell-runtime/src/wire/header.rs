@@ -1,0 +1,130 @@
+use super::{Limits, Violation};
+
+/// The length of the fixed header, in bytes.
+pub const HEADER_LEN: usize = 32;
+
+/// Bits of [`Header::flags`].
+pub mod flags {
+    /// RESPONSE: the payload is the archive of the handler's error.
+    pub const APP_ERROR: u8 = 1;
+    /// REQUEST: the extension holds the trace context.
+    pub const TRACE: u8 = 2;
+}
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// The first frame of a client.
+    Hello = 1,
+    /// The first frame of a server.
+    HelloAck = 2,
+    /// A call.
+    Request = 3,
+    /// The answer of a handler.
+    Response = 4,
+    /// The call ended without an answer of the handler.
+    Status = 5,
+    /// The caller no longer wants the answer.
+    Cancel = 6,
+    /// The server starts no call after the one named by `call_id`.
+    GoAway = 7,
+    /// Asks for a [`Kind::Pong`].
+    Ping = 8,
+    /// Answers a [`Kind::Ping`].
+    Pong = 9,
+}
+
+impl Kind {
+    fn from_wire(number: u8) -> Option<Kind> {
+        Some(match number {
+            1 => Kind::Hello,
+            2 => Kind::HelloAck,
+            3 => Kind::Request,
+            4 => Kind::Response,
+            5 => Kind::Status,
+            6 => Kind::Cancel,
+            7 => Kind::GoAway,
+            8 => Kind::Ping,
+            9 => Kind::Pong,
+            _ => return None,
+        })
+    }
+}
+
+/// The fixed header of a frame, little-endian on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The bytes after the header: extension and payload.
+    pub len: u32,
+    /// What the frame is.
+    pub kind: Kind,
+    /// See [`flags`].
+    pub flags: u8,
+    /// The length of the extension before the payload, a multiple of 16.
+    pub ext_len: u16,
+    /// The call; for GOAWAY the last call that was started.
+    pub call_id: u64,
+    /// The route's fingerprint; zero where the kind has none.
+    pub route: u64,
+    /// What remains until the deadline, in microseconds; zero for the default.
+    pub deadline_us: u64,
+}
+
+impl Header {
+    /// A header without flags, extension, route and deadline.
+    pub fn new(kind: Kind, call_id: u64, len: u32) -> Header {
+        Header {
+            len,
+            kind,
+            flags: 0,
+            ext_len: 0,
+            call_id,
+            route: 0,
+            deadline_us: 0,
+        }
+    }
+
+    /// The bytes on the wire.
+    pub fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        bytes[0..4].copy_from_slice(&self.len.to_le_bytes());
+        bytes[4] = self.kind as u8;
+        bytes[5] = self.flags;
+        bytes[6..8].copy_from_slice(&self.ext_len.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.call_id.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.route.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.deadline_us.to_le_bytes());
+        bytes
+    }
+
+    /// Reads and checks a header: known kind, lengths within `limits`, extension inside the frame.
+    pub fn decode(bytes: &[u8; HEADER_LEN], limits: &Limits) -> Result<Header, Violation> {
+        let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+        let len = u32::from_le_bytes(std::array::from_fn(|i| bytes[i]));
+        let ext_len = u16::from_le_bytes([bytes[6], bytes[7]]);
+        let kind = Kind::from_wire(bytes[4])
+            .ok_or_else(|| Violation(format!("unknown frame kind {}", bytes[4])))?;
+        if usize::from(ext_len) > len as usize || !ext_len.is_multiple_of(16) {
+            return Err(Violation(format!(
+                "extension of {ext_len} bytes in a frame of {len}"
+            )));
+        }
+        let payload = len as usize - usize::from(ext_len);
+        if payload > limits.payload_bytes_max {
+            return Err(Violation(format!(
+                "payload of {payload} bytes; at most {} are allowed",
+                limits.payload_bytes_max
+            )));
+        }
+        Ok(Header {
+            len,
+            kind,
+            flags: bytes[5],
+            ext_len,
+            call_id: word(8),
+            route: word(16),
+            deadline_us: word(24),
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! The protocol of `docs/protocol.md`, without I/O: bytes and the time go in, events and bytes come out.
+
+mod client;
+mod drift;
+mod frame;
+mod handshake;
+mod header;
+mod limits;
+mod server;
+mod status;
+#[cfg(test)]
+mod tests;
+mod trace;
+
+pub use client::{CallFailure, ClientEvent, ClientState, Request};
+pub use drift::drift_message;
+pub use frame::{Frame, FrameDecoder, encode_frame};
+pub use handshake::{Hello, HelloAck, Refusal};
+pub use header::{HEADER_LEN, Header, Kind, flags};
+pub use limits::Limits;
+pub(crate) use server::DEFAULT_DEADLINE;
+pub use server::{IncomingCall, ServerEvent, ServerState, Serving};
+pub use status::{Status, StatusCode};
+pub use trace::TraceParent;
+
+use std::fmt;
+
+use crate::vesicle::Vesicle;
+
+/// The fingerprint of a route: how a request names what it calls.
+pub type RouteId = u64;
+
+/// The version that this crate speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// What a handler answered: the archive of its value, or of its own error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The archive of the value.
+    Ok(Vesicle),
+    /// The archive of the handler's `E`.
+    AppError(Vesicle),
+}
+
+/// Why a peer's bytes were refused. The connection ends: nothing after a violation can be trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the peer broke the protocol: {}", self.0)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// Call numbers are dense and our own: hashing them further buys nothing.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl std::hash::Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // Spread over the high bits too: the table takes its tags from there.
+        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+/// A table by call number.
+pub(crate) type IdMap<V> =
+    std::collections::HashMap<u64, V, std::hash::BuildHasherDefault<IdHasher>>;
