@@ -10,6 +10,7 @@ pub mod commands;
 pub mod build;
 pub mod dev;
 pub mod graph;
+pub mod supervisor;
 pub mod watch;
 pub mod workspace;
 
@@ -21,5 +22,11 @@ use std::process::ExitCode;
 
 /// Runs the tool with the arguments of this process.
 pub fn main() -> ExitCode {
-    cli::run(std::env::args_os().collect())
+    let args: Vec<_> = std::env::args_os().collect();
+    // These two are processes of the supervisor, not commands: they come before anything else is set up.
+    match args.get(1).and_then(|name| name.to_str()) {
+        Some("__shim") => supervisor::shim::main(args[2..].to_vec()),
+        Some("__guardian") => supervisor::guardian::main(args[2..].to_vec()),
+        _ => cli::run(args),
+    }
 }

@@ -1,0 +1,302 @@
+//! What goes into the supervisor and what comes out of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::sandbox::SandboxMode;
+
+/// How one build of a cell is run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellSpec {
+    /// The cell's name: its service's, or else its package's.
+    pub name: String,
+    /// The package.
+    pub package: String,
+    /// A private copy of the executable; it must stay until a later spec has replaced this one.
+    pub binary: PathBuf,
+    /// What tells two builds apart.
+    pub binary_hash: String,
+    /// The schema's fingerprint; 0 where there is none.
+    pub fingerprint: u64,
+    /// Whether the binary's records hold a service. One that only calls is ready as soon as it runs.
+    pub serves: bool,
+    /// The cells that it calls.
+    pub calls: Vec<String>,
+    /// Whether two generations may live side by side.
+    pub overlap: bool,
+    /// The sandbox that was asked for.
+    pub sandbox: SandboxMode,
+    /// The package's folder: the working folder, readable in the sandbox.
+    pub package_dir: PathBuf,
+    /// The one writable folder, `CELL_DATA_DIR`; created where missing.
+    pub data_dir: PathBuf,
+    /// Environment variables from the cell's configuration.
+    pub env: BTreeMap<String, String>,
+    /// How long an old generation may finish its calls.
+    pub drain: Duration,
+    /// How long a new generation may take until it says ready.
+    pub ready_timeout: Duration,
+}
+
+/// Where a supervisor works.
+#[derive(Debug, Clone)]
+pub struct SupervisorConfig {
+    /// The sockets, leases and lock of this workspace: `$CELL_HOME/run/<hash>`.
+    pub run_dir: PathBuf,
+    /// `$CELL_HOME`.
+    pub home: PathBuf,
+    /// The workspace's root; never writable in a sandbox.
+    pub workspace_root: PathBuf,
+    /// Where `<cell>.log` is written.
+    pub log_dir: PathBuf,
+    /// The executable that answers `__shim` and `__guardian`; [`SupervisorConfig::own_exe`] for this one.
+    pub keeper: PathBuf,
+}
+
+impl SupervisorConfig {
+    /// The executable of this process, for [`SupervisorConfig::keeper`].
+    pub fn own_exe() -> PathBuf {
+        PathBuf::from("/proc/self/exe")
+    }
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// It returned this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+    /// It is gone, and nobody could see how.
+    Lost,
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "exited with code {code}"),
+            Exit::Signal(number) => match nix::sys::signal::Signal::try_from(*number) {
+                Ok(name) => write!(f, "was killed by {name}"),
+                Err(_) => write!(f, "was killed by signal {number}"),
+            },
+            Exit::Lost => f.write_str("is gone"),
+        }
+    }
+}
+
+/// Which of its streams a cell wrote to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// What confines a process that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InForce {
+    /// `bwrap` or `none`.
+    pub kind: String,
+    /// Why it is weaker than the best that this tool knows, if it is.
+    pub weaker: Option<String>,
+}
+
+/// A fact about a cell.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum SupervisorEvent {
+    /// A generation is being started.
+    Starting {
+        /// The cell.
+        cell: String,
+        /// Its generation.
+        generation: u64,
+    },
+    /// A generation says that it serves.
+    Ready {
+        /// The cell.
+        cell: String,
+        /// Its generation.
+        generation: u64,
+        /// The cell's own process, as the host sees it.
+        pid: u32,
+        /// What confines it.
+        sandbox: InForce,
+    },
+    /// A generation finishes its calls.
+    Draining {
+        /// The cell.
+        cell: String,
+        /// Its generation.
+        generation: u64,
+    },
+    /// A generation is gone because it was asked to go.
+    Stopped {
+        /// The cell.
+        cell: String,
+        /// Its generation.
+        generation: u64,
+    },
+    /// A generation that served is gone, and nobody asked it to.
+    Exited {
+        /// The cell.
+        cell: String,
+        /// Its generation.
+        generation: u64,
+        /// How.
+        exit: Exit,
+        /// What it said last.
+        last_log_lines: Vec<String>,
+    },
+    /// A generation did not come to serve; one that served before serves on.
+    StartFailed {
+        /// The cell.
+        cell: String,
+        /// Its generation.
+        generation: u64,
+        /// Why.
+        reason: String,
+        /// What it said last.
+        last_log_lines: Vec<String>,
+        /// Whether an older generation serves.
+        old_serves: bool,
+    },
+    /// Nobody serves; callers are told the reason.
+    Unavailable {
+        /// The cell.
+        cell: String,
+        /// Why.
+        reason: String,
+    },
+    /// It will be started again.
+    Restarting {
+        /// The cell.
+        cell: String,
+        /// How soon.
+        in_ms: u64,
+    },
+    /// It wrote a line.
+    Log {
+        /// The cell.
+        cell: String,
+        /// Which stream.
+        stream: Stream,
+        /// The line, without its end.
+        line: String,
+    },
+    /// What confines the cells of this session, once it is known.
+    SandboxInForce {
+        /// The cell.
+        cell: String,
+        /// What is in force.
+        sandbox: InForce,
+    },
+    /// Something is wrong, and the work goes on.
+    Warning {
+        /// The sentence.
+        message: String,
+    },
+}
+
+/// What became of one swap set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// What became of each cell of the set.
+    pub cells: BTreeMap<String, Swap>,
+    /// The one that kept the others from being swapped, with the reason.
+    pub culprit: Option<(String, String)>,
+}
+
+impl Outcome {
+    /// Whether every cell of the set serves in its new generation.
+    pub fn all_swapped(&self) -> bool {
+        self.cells
+            .values()
+            .all(|swap| matches!(swap, Swap::Swapped { .. }))
+    }
+
+    /// The cells that serve in their new generation.
+    pub fn swapped(&self) -> Vec<String> {
+        let swapped = |(name, swap): (&String, &Swap)| {
+            matches!(swap, Swap::Swapped { .. }).then(|| name.clone())
+        };
+        self.cells.iter().filter_map(swapped).collect()
+    }
+}
+
+/// What became of one cell of a swap set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Swap {
+    /// The new generation serves.
+    Swapped {
+        /// The new generation.
+        generation: u64,
+        /// Its process.
+        pid: u32,
+    },
+    /// The new generation did not come to serve.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// Another cell of the set failed, so this one stays as it was.
+    Held,
+    /// A later set took the place of this one.
+    Superseded,
+    /// The supervisor was stopped first.
+    Stopped,
+}
+
+/// Where a cell is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellPhase {
+    /// A first generation is being started.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It serves while a new generation is being started or stopped.
+    Swapping,
+    /// It is stopped; a caller starts it.
+    Idle,
+    /// It failed and will be started again.
+    Backoff,
+    /// Nobody serves.
+    Unavailable,
+    /// It is being stopped.
+    Stopping,
+}
+
+/// One row of `cargo cell status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CellStatus {
+    /// The cell.
+    pub name: String,
+    /// The package; empty where it was never built.
+    pub package: String,
+    /// Where it is.
+    pub phase: CellPhase,
+    /// The cell's own process, as the host sees it.
+    pub pid: Option<u32>,
+    /// The generation that serves.
+    pub generation: Option<u64>,
+    /// The fingerprint that is served, as `0x…`.
+    pub fingerprint: String,
+    /// What confines it.
+    pub sandbox: Option<InForce>,
+    /// How often it was started again after it failed.
+    pub restarts: u32,
+    /// For how long it has been serving.
+    pub ready_ms: Option<u64>,
+    /// Why nobody serves.
+    pub reason: Option<String>,
+    /// The cells that it calls.
+    pub calls: Vec<String>,
+}
