@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::supervisor::SupervisorEvent;
+
 /// Where events go: to the reporter, and in the dev loop also to whoever asked for them.
 #[derive(Clone)]
 pub struct Sink(Arc<dyn Fn(Event) + Send + Sync>);
@@ -142,6 +144,9 @@ pub enum Event {
     },
     /// Where the time of a batch went.
     Timings(Timings),
+
+    /// The supervisor says something about a cell.
+    Cell(SupervisorEvent),
 
     /// The tool was asked to stop.
     Stopping {

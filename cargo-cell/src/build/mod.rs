@@ -81,6 +81,8 @@ pub struct Built {
     pub hash: String,
     /// The fingerprint of its service, or 0.
     pub fingerprint: u64,
+    /// It has a service; one that only calls is ready as soon as it runs.
+    pub serves: bool,
     /// The cells that it calls.
     pub calls: BTreeSet<String>,
 }
@@ -188,6 +190,7 @@ impl Builder {
                     binary: known.private.clone(),
                     hash: known.hash.clone(),
                     fingerprint: *fingerprint,
+                    serves: known.inspected.name.is_some(),
                     calls,
                 },
             );

@@ -43,5 +43,6 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         .as_deref()
         .map(|name| config::sandbox(name, "--sandbox"))
         .transpose()?;
-    dev::start(context, workspace, sandbox)
+    let manifest = manifest.unwrap_or_else(|| workspace.root.clone());
+    dev::start(context, workspace, manifest, sandbox)
 }

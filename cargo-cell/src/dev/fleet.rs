@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// A future of the fleet.
 pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -24,6 +24,8 @@ pub struct Start {
     pub binary_hash: String,
     /// The fingerprint of its service, or 0.
     pub fingerprint: u64,
+    /// Whether it has a service; one that only calls is ready as soon as it runs.
+    pub serves: bool,
     /// The cells that it calls.
     pub calls: Vec<String>,
     /// Whether two generations may live side by side.
@@ -52,22 +54,30 @@ pub struct Outcome {
 }
 
 /// A cell's state for people and scripts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
     /// The cell.
     pub name: String,
-    /// `serving`, `starting`, `draining`, `stopped` or `unavailable`.
+    /// Its package.
+    pub package: String,
+    /// `starting`, `ready`, `swapping`, `idle`, `backoff`, `unavailable` or `stopping`.
     pub state: String,
     /// The process of the generation that serves.
     pub pid: Option<u32>,
-    /// How many generations there were.
-    pub generation: u64,
+    /// The generation that serves.
+    pub generation: Option<u64>,
     /// The sandbox in force.
-    pub sandbox: String,
+    pub sandbox: Option<String>,
     /// The fingerprint of its service.
     pub fingerprint: String,
+    /// How often it was started again after it failed.
+    pub restarts: u32,
+    /// For how long it has been serving.
+    pub ready_ms: Option<u64>,
     /// Why it does not serve.
     pub reason: Option<String>,
+    /// The cells that it calls.
+    pub calls: Vec<String>,
 }
 
 /// The supervisor as the loop sees it.

@@ -11,13 +11,70 @@ pub mod roster;
 pub mod sets;
 mod sight;
 mod signals;
+mod supervised;
 mod timing;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
 use crate::cli::Context;
-use crate::error::{Error, Result};
-use crate::workspace::Workspace;
+use crate::error::Result;
+use crate::event::{Event, Sink};
+use crate::supervisor::Supervisor;
+use crate::supervisor::{SupervisorConfig, SupervisorEvent};
+use crate::workspace::{Dirs, Workspace};
 
 /// Runs the loop over a workspace until somebody stops it.
-pub fn start(_context: &Context, _workspace: Workspace, _sandbox: Option<String>) -> Result<()> {
-    Err(Error::bug("the supervisor is not here yet"))
+pub fn start(
+    context: &Context,
+    workspace: Workspace,
+    manifest: PathBuf,
+    sandbox: Option<String>,
+) -> Result<()> {
+    let dirs = Dirs::new(&context.home, &workspace.root);
+    let reporter = context.reporter.clone();
+    let sink = Sink::new(move |event| reporter.event(&event));
+    let config = SupervisorConfig {
+        run_dir: dirs.run.clone(),
+        home: dirs.home.clone(),
+        workspace_root: workspace.root.clone(),
+        log_dir: dirs.log.clone(),
+        keeper: SupervisorConfig::own_exe(),
+    };
+    crate::commands::runtime()?.block_on(async {
+        let (events, received) = mpsc::unbounded_channel();
+        let supervisor = Supervisor::start(config, events)?;
+        let hub = Arc::new(hub::Hub::default());
+        tokio::spawn(relay(received, sink.clone(), hub.clone()));
+        event_loop::run(event_loop::Setup {
+            workspace,
+            dirs,
+            manifest,
+            sandbox,
+            fleet: Arc::new(supervisor),
+            sink,
+            hub,
+        })
+        .await
+    })
+}
+
+/// What the supervisor says goes to the reporter, and what cells print also to those who follow it.
+async fn relay(
+    mut received: mpsc::UnboundedReceiver<SupervisorEvent>,
+    sink: Sink,
+    hub: Arc<hub::Hub>,
+) {
+    while let Some(event) = received.recv().await {
+        if let SupervisorEvent::Log { cell, stream, line } = &event {
+            let stream = match stream {
+                crate::supervisor::Stream::Stdout => "stdout",
+                crate::supervisor::Stream::Stderr => "stderr",
+            };
+            hub.line(cell, stream, line);
+        }
+        sink.send(Event::Cell(event));
+    }
 }

@@ -9,6 +9,7 @@ use super::Settings;
 use super::progress::Progress;
 use crate::error::Error;
 use crate::event::{Event, Level, Timings};
+use crate::supervisor::SupervisorEvent;
 
 const GREEN: &str = "\x1b[1;32m";
 const CYAN: &str = "\x1b[1;36m";
@@ -159,9 +160,111 @@ impl Plain {
                     &format!("{} as before", cells.join(", ")),
                 );
             }
+            Event::Cell(event) => self.cell(chatty, event),
             Event::Timings(timings) => self.timings(chatty, timings),
             Event::Stopping { by } => self.status(chatty, CYAN, "Stopping", by),
             Event::Stopped => self.status(chatty, GREEN, "Stopped", "all cells"),
+        }
+    }
+
+    fn cell(&mut self, chatty: bool, event: &SupervisorEvent) {
+        let verbose = self.settings.verbose > 0;
+        match event {
+            SupervisorEvent::Starting { cell, generation } => {
+                self.status(
+                    chatty && verbose,
+                    CYAN,
+                    "Starting",
+                    &format!("{cell}, generation {generation}"),
+                );
+            }
+            SupervisorEvent::Ready {
+                cell,
+                generation,
+                pid,
+                sandbox,
+            } => {
+                let text = format!(
+                    "{cell}, generation {generation}, pid {pid}, sandbox {}",
+                    sandbox.kind
+                );
+                self.status(chatty, GREEN, "Ready", &text);
+            }
+            SupervisorEvent::Draining { cell, generation } => {
+                self.status(
+                    chatty && verbose,
+                    CYAN,
+                    "Draining",
+                    &format!("{cell}, generation {generation}"),
+                );
+            }
+            SupervisorEvent::Stopped { cell, generation } => {
+                self.status(
+                    chatty && verbose,
+                    CYAN,
+                    "Stopped",
+                    &format!("{cell}, generation {generation}"),
+                );
+            }
+            SupervisorEvent::Exited {
+                cell,
+                exit,
+                last_log_lines,
+                ..
+            } => {
+                self.labelled(RED, "error", &format!("`{cell}` {exit}"));
+                self.last_lines(last_log_lines);
+            }
+            SupervisorEvent::StartFailed {
+                cell,
+                reason,
+                last_log_lines,
+                old_serves,
+                ..
+            } => {
+                self.clear_once();
+                self.labelled(RED, "error", &format!("`{cell}` did not start: {reason}"));
+                self.last_lines(last_log_lines);
+                if *old_serves {
+                    self.status(
+                        chatty,
+                        YELLOW,
+                        "Held",
+                        &format!("{cell} serves on with the old code"),
+                    );
+                }
+            }
+            SupervisorEvent::Unavailable { cell, reason } => {
+                self.status(chatty, YELLOW, "Unavailable", &format!("{cell}: {reason}"));
+            }
+            SupervisorEvent::Restarting { cell, in_ms } => {
+                self.status(
+                    chatty,
+                    YELLOW,
+                    "Restarting",
+                    &format!("{cell} in {}", span(*in_ms as f64)),
+                );
+            }
+            SupervisorEvent::Log { cell, line, .. } => {
+                // A cell's own colours and cursor movements would tear the screen apart; colours alone are kept.
+                self.raw(&format!("{CYAN}{cell:>12}{RESET} | {}\n", printable(line)));
+            }
+            SupervisorEvent::SandboxInForce { cell, sandbox } => {
+                if let Some(weaker) = &sandbox.weaker {
+                    self.labelled(
+                        YELLOW,
+                        "warning",
+                        &format!("`{cell}` runs with sandbox {}: {weaker}", sandbox.kind),
+                    );
+                }
+            }
+            SupervisorEvent::Warning { message } => self.labelled(YELLOW, "warning", message),
+        }
+    }
+
+    fn last_lines(&mut self, lines: &[String]) {
+        for line in lines {
+            self.raw(&format!("{:>12} | {}\n", "", printable(line)));
         }
     }
 
@@ -244,6 +347,12 @@ impl Plain {
             let _ = err.flush();
         });
     }
+}
+
+fn printable(line: &str) -> String {
+    line.chars()
+        .filter(|c| *c == '\t' || !c.is_control())
+        .collect()
 }
 
 fn count(number: usize, noun: &str) -> String {

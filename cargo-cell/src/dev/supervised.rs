@@ -1,0 +1,113 @@
+//! The supervisor as the loop's fleet.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use super::fleet::{Answer, Fleet, Outcome, Start, Status};
+use crate::supervisor::sandbox::SandboxMode;
+use crate::supervisor::{CellSpec, CellStatus, Swap};
+use crate::supervisor::{self, Supervisor};
+
+impl Fleet for Supervisor {
+    fn apply(&self, cells: Vec<Start>, _all_or_none: bool) -> Answer<Outcome> {
+        let supervisor = self.clone();
+        Box::pin(async move {
+            let specs = cells.into_iter().map(spec).collect();
+            outcome(supervisor.apply(specs).await)
+        })
+    }
+
+    fn restart(&self, name: &str) -> Answer<Result<(), String>> {
+        let supervisor = self.clone();
+        let name = name.to_owned();
+        Box::pin(async move {
+            let restarted = supervisor
+                .restart(&name)
+                .await
+                .map_err(|error| error.to_string())?;
+            match outcome(restarted).failed.remove(&name) {
+                Some(reason) => Err(reason),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn retire(&self, name: &str) -> Answer<()> {
+        // Callers of a cell that is gone from the workspace are told so.
+        self.set_unavailable(name, "it is no longer part of the workspace");
+        Box::pin(async {})
+    }
+
+    fn stop_all(&self, hasty: bool) -> Answer<()> {
+        let supervisor = self.clone();
+        Box::pin(async move {
+            supervisor
+                .stop_all(if hasty { "in haste" } else { "asked to stop" })
+                .await
+        })
+    }
+
+    fn status(&self) -> Answer<Vec<Status>> {
+        let supervisor = self.clone();
+        Box::pin(async move { supervisor.status().await.into_iter().map(status).collect() })
+    }
+
+    fn set_unavailable(&self, name: &str, reason: &str) {
+        Supervisor::set_unavailable(self, name, reason);
+    }
+}
+
+fn spec(start: Start) -> CellSpec {
+    CellSpec {
+        name: start.name,
+        package: start.package,
+        binary: start.binary,
+        binary_hash: start.binary_hash,
+        fingerprint: start.fingerprint,
+        serves: start.serves,
+        calls: start.calls,
+        overlap: start.overlap,
+        // The names were checked where they were read.
+        sandbox: SandboxMode::from_str(&start.sandbox).unwrap_or_default(),
+        package_dir: start.package_dir,
+        data_dir: start.data_dir,
+        env: start.env,
+        drain: start.drain,
+        ready_timeout: start.ready,
+    }
+}
+
+fn outcome(outcome: supervisor::Outcome) -> Outcome {
+    let serving = outcome.swapped();
+    let mut failed: BTreeMap<String, String> = outcome
+        .cells
+        .into_iter()
+        .filter_map(|(name, swap)| match swap {
+            Swap::Failed { reason } => Some((name, reason)),
+            Swap::Swapped { .. } | Swap::Held | Swap::Superseded | Swap::Stopped => None,
+        })
+        .collect();
+    if let Some((name, reason)) = outcome.culprit {
+        failed.entry(name).or_insert(reason);
+    }
+    Outcome { serving, failed }
+}
+
+fn status(status: CellStatus) -> Status {
+    let phase = serde_json::to_value(status.phase)
+        .ok()
+        .and_then(|phase| phase.as_str().map(str::to_owned));
+    Status {
+        name: status.name,
+        package: status.package,
+        state: phase.unwrap_or_default(),
+        pid: status.pid,
+        generation: status.generation,
+        sandbox: status.sandbox.map(|sandbox| sandbox.kind),
+        fingerprint: status.fingerprint,
+        restarts: status.restarts,
+        ready_ms: status.ready_ms,
+        reason: status.reason,
+        calls: status.calls,
+    }
+}
