@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use super::fleet::{Answer, Fleet, Outcome, Start, Status};
 use crate::supervisor::sandbox::SandboxMode;
-use crate::supervisor::{CellSpec, CellStatus, Swap};
 use crate::supervisor::{self, Supervisor};
+use crate::supervisor::{CellSpec, CellStatus, Swap};
 
 impl Fleet for Supervisor {
     fn apply(&self, cells: Vec<Start>, _all_or_none: bool) -> Answer<Outcome> {
