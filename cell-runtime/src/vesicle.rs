@@ -17,7 +17,8 @@ impl Vesicle {
     /// Copies `bytes` into a buffer that starts on a 16-byte boundary.
     pub fn wrap(bytes: impl AsRef<[u8]>) -> Vesicle {
         let bytes = bytes.as_ref();
-        let mut aligned = AlignedVec::with_capacity(bytes.len());
+        // Also an empty one owns memory: a vector without any has no aligned start.
+        let mut aligned = AlignedVec::with_capacity(bytes.len().max(1));
         aligned.extend_from_slice(bytes);
         Vesicle::from_aligned(aligned)
     }

@@ -296,6 +296,9 @@ impl Client {
                     reason: status.message,
                 }
             }
+            CallFailure::Status(status) if status.code == StatusCode::DeadlineExceeded => {
+                self.late()
+            }
             CallFailure::Status(status) => Error::Status(status),
             CallFailure::DeadlineExceeded => self.late(),
             CallFailure::ConnectionLost(reason) | CallFailure::NotStarted(reason) => {

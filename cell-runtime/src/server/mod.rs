@@ -2,8 +2,6 @@
 
 mod connection;
 mod refuse;
-#[cfg(test)]
-mod tests;
 
 pub use refuse::refuse_all;
 

@@ -72,7 +72,7 @@ impl FrameDecoder {
             self.open = Some(OpenFrame {
                 header,
                 ext: Vec::new(),
-                payload: AlignedVec::with_capacity(payload_len.min(EAGER_BYTES_MAX)),
+                payload: AlignedVec::with_capacity(payload_len.clamp(1, EAGER_BYTES_MAX)),
             });
         }
         let Some(open) = &mut self.open else {

@@ -1,1 +1,534 @@
+//! The connection logic without sockets: tables, random input, and the vectors that `docs/protocol.md` prints.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read the clock once and the vectors from disk"
+)]
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn serving() -> Serving {
+    Serving {
+        cell: "button".into(),
+        fingerprint: 7,
+    }
+}
+
+fn request(now: Instant) -> Request {
+    Request {
+        route: 42,
+        payload: Vesicle::wrap(b"args"),
+        deadline: now + Duration::from_secs(1),
+        trace: None,
+    }
+}
+
+/// A client and a server that exchange bytes only when told to.
+struct Pair {
+    now: Instant,
+    client: ClientState,
+    server: ServerState,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        Pair::with(Hello::new("button", 7, "test"), Limits::DEFAULT)
+    }
+
+    fn with(hello: Hello, limits: Limits) -> Pair {
+        Pair {
+            now: Instant::now(),
+            client: ClientState::new(&hello, limits),
+            server: ServerState::new(serving(), limits),
+        }
+    }
+
+    fn to_server(&mut self) -> Vec<ServerEvent> {
+        let mut events = Vec::new();
+        let bytes = std::mem::take(self.client.out());
+        self.server.receive(self.now, &bytes, &mut events).unwrap();
+        events
+    }
+
+    fn to_client(&mut self) -> Vec<ClientEvent> {
+        let mut events = Vec::new();
+        let bytes = std::mem::take(self.server.out());
+        self.client.receive(&bytes, &mut events).unwrap();
+        events
+    }
+
+    fn call(&mut self) -> u64 {
+        let request = request(self.now);
+        self.client.start(self.now, &request).unwrap()
+    }
+}
+
+fn ok(bytes: &[u8]) -> Result<Reply, Status> {
+    Ok(Reply::Ok(Vesicle::wrap(bytes)))
+}
+
+#[test]
+fn a_call_follows_the_handshake_without_waiting() {
+    let mut pair = Pair::new();
+    let id = pair.call();
+    let events = pair.to_server();
+    assert!(matches!(&events[0], ServerEvent::Accepted(hello) if hello.client == "test"));
+    let ServerEvent::Call(call) = &events[1] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (call.id, call.route, call.payload.as_slice()),
+        (id, 42, &b"args"[..])
+    );
+    assert_eq!(call.deadline, pair.now + Duration::from_secs(1));
+    assert_eq!(call.payload.as_slice().as_ptr() as usize % 16, 0);
+    pair.server.respond(id, ok(b"answer"));
+    assert_eq!(
+        pair.to_client(),
+        [ClientEvent::Done(
+            id,
+            Ok(Reply::Ok(Vesicle::wrap(b"answer")))
+        )]
+    );
+    assert_eq!(pair.client.in_flight(), 0);
+}
+
+#[test]
+fn answers_come_in_any_order_and_errors_are_told_apart() {
+    let mut pair = Pair::new();
+    let ids = [pair.call(), pair.call(), pair.call()];
+    pair.to_server();
+    pair.server
+        .respond(ids[2], Ok(Reply::AppError(Vesicle::wrap(b"E"))));
+    pair.server.respond(
+        ids[0],
+        Err(Status::new(StatusCode::UnknownRoute, "no such route")),
+    );
+    pair.server.respond(ids[1], ok(b""));
+    let done = pair.to_client();
+    assert!(matches!(&done[0], ClientEvent::Done(id, Ok(Reply::AppError(_))) if *id == ids[2]));
+    assert!(
+        matches!(&done[1], ClientEvent::Done(id, Err(CallFailure::Status(s))) if *id == ids[0] && s.code == StatusCode::UnknownRoute)
+    );
+    assert!(matches!(&done[2], ClientEvent::Done(id, Ok(Reply::Ok(_))) if *id == ids[1]));
+}
+
+#[test]
+fn a_stale_client_is_refused_in_the_words_of_the_drift() {
+    let mut pair = Pair::with(Hello::new("button", 8, "test"), Limits::DEFAULT);
+    let id = pair.call();
+    assert!(pair.to_server().is_empty());
+    assert!(pair.server.is_finished());
+    let [ClientEvent::Done(done, Err(CallFailure::Refused(refusal)))] = &pair.to_client()[..]
+    else {
+        panic!()
+    };
+    assert_eq!(*done, id);
+    assert_eq!(refusal.status.code, StatusCode::SchemaMismatch);
+    assert_eq!(refusal.status.message, drift_message("button", 8, 7));
+    assert!(
+        refusal.status.message.contains("0x0000000000000008")
+            && refusal.status.message.contains("cargo cell build")
+    );
+}
+
+#[test]
+fn wrong_cells_and_versions_are_refused_and_zero_is_not_checked() {
+    for (hello, accepted) in [
+        (Hello::new("button", 0, "t"), true),
+        (Hello::new("exchange", 7, "t"), false),
+        (
+            Hello {
+                version: 9,
+                ..Hello::new("button", 7, "t")
+            },
+            false,
+        ),
+    ] {
+        assert_eq!(
+            HelloAck::answer(&hello, "button", 7).refusal.is_none(),
+            accepted,
+            "{hello:?}"
+        );
+    }
+}
+
+#[test]
+fn after_goaway_started_calls_finish_and_others_may_be_sent_again() {
+    let mut pair = Pair::new();
+    let first = pair.call();
+    pair.to_server();
+    pair.server.go_away();
+    // Written before the GOAWAY was read: never started.
+    let second = pair.call();
+    assert!(pair.to_server().is_empty());
+    pair.server.respond(first, ok(b"1"));
+    let events = pair.to_client();
+    assert_eq!(events[0], ClientEvent::GoAway);
+    assert!(
+        matches!(&events[1], ClientEvent::Done(id, Err(CallFailure::NotStarted(_))) if *id == second)
+    );
+    assert!(matches!(&events[2], ClientEvent::Done(id, Ok(_)) if *id == first));
+    let request = request(pair.now);
+    assert!(matches!(
+        pair.client.start(pair.now, &request),
+        Err(CallFailure::NotStarted(_))
+    ));
+    assert!(pair.server.is_finished() && pair.client.is_finished());
+}
+
+#[test]
+fn a_lost_connection_says_whether_a_call_may_have_been_started() {
+    for answered in [false, true] {
+        let mut pair = Pair::new();
+        let id = pair.call();
+        pair.to_server();
+        if answered {
+            pair.to_client();
+        }
+        let mut events = Vec::new();
+        pair.client.close("gone", &mut events);
+        let expected = if answered {
+            CallFailure::ConnectionLost("gone".into())
+        } else {
+            CallFailure::NotStarted("gone".into())
+        };
+        assert_eq!(events, [ClientEvent::Done(id, Err(expected))]);
+    }
+}
+
+#[test]
+fn deadlines_end_calls_on_the_clients_side_and_cancel_the_servers() {
+    let mut pair = Pair::new();
+    let id = pair.call();
+    pair.to_server();
+    let mut events = Vec::new();
+    pair.client
+        .expire(pair.now + Duration::from_millis(999), &mut events);
+    assert!(events.is_empty());
+    assert_eq!(
+        pair.client.next_deadline(),
+        Some(pair.now + Duration::from_secs(1))
+    );
+    pair.client
+        .expire(pair.now + Duration::from_secs(1), &mut events);
+    assert_eq!(
+        events,
+        [ClientEvent::Done(id, Err(CallFailure::DeadlineExceeded))]
+    );
+    assert_eq!(pair.to_server(), [ServerEvent::Cancelled(id)]);
+    // The answer that crossed the cancellation is dropped.
+    pair.server.respond(id, ok(b"late"));
+    assert!(pair.server.in_flight() == 0);
+}
+
+#[test]
+fn a_request_without_a_deadline_gets_ten_seconds() {
+    let mut pair = Pair::new();
+    pair.to_server();
+    let mut bytes = Vec::new();
+    encode_frame(Header::new(Kind::Request, 1, 0), &[], &[], &mut bytes);
+    let mut events = Vec::new();
+    pair.server.receive(pair.now, &bytes, &mut events).unwrap();
+    let ServerEvent::Call(call) = &events[0] else {
+        panic!()
+    };
+    assert_eq!(call.deadline, pair.now + Duration::from_secs(10));
+}
+
+#[test]
+fn limits_hold_on_calls_and_payloads() {
+    let limits = Limits {
+        calls_max: 2,
+        payload_bytes_max: 64,
+        ..Limits::DEFAULT
+    };
+    let mut pair = Pair::with(Hello::new("button", 7, "t"), limits);
+    let now = pair.now;
+    let big = Request {
+        payload: Vesicle::wrap([0; 65]),
+        ..request(now)
+    };
+    assert!(
+        matches!(pair.client.start(now, &big), Err(CallFailure::Status(s)) if s.code == StatusCode::BadRequest)
+    );
+    pair.call();
+    pair.call();
+    let third = request(now);
+    assert!(
+        matches!(pair.client.start(now, &third), Err(CallFailure::Status(s)) if s.code == StatusCode::Overloaded)
+    );
+    // A client that does not keep the limit itself is told by the server.
+    pair.to_server();
+    let mut bytes = Vec::new();
+    encode_frame(Header::new(Kind::Request, 9, 0), &[], &[], &mut bytes);
+    let mut events = Vec::new();
+    pair.server.receive(now, &bytes, &mut events).unwrap();
+    assert!(events.is_empty());
+    pair.server.respond(1, ok(&[0; 65]));
+    let done = pair.to_client();
+    assert!(
+        matches!(&done[0], ClientEvent::Done(1, Err(CallFailure::Status(s))) if s.code == StatusCode::Internal)
+    );
+}
+
+#[test]
+fn a_lying_peer_ends_its_connection_only() {
+    let hello = {
+        let mut bytes = Vec::new();
+        encode_frame(
+            Header::new(Kind::Hello, 0, 0),
+            &[],
+            &Hello::new("button", 7, "t").encode(),
+            &mut bytes,
+        );
+        bytes
+    };
+    let header = |change: &dyn Fn(&mut [u8])| {
+        let mut bytes = Header::new(Kind::Request, 1, 0).encode();
+        change(&mut bytes);
+        bytes.to_vec()
+    };
+    for (what, after_hello) in [
+        (
+            "payload over the limit",
+            header(&|b| b[..4].copy_from_slice(&u32::MAX.to_le_bytes())),
+        ),
+        ("unknown kind", header(&|b| b[4] = 200)),
+        ("extension longer than the frame", header(&|b| b[6] = 16)),
+        (
+            "extension that is no multiple of 16",
+            header(&|b| {
+                b[0] = 8;
+                b[6] = 8
+            }),
+        ),
+        ("second hello", hello.clone()),
+        (
+            "answer from a client",
+            header(&|b| b[4] = Kind::Response as u8),
+        ),
+        ("call number zero", header(&|b| b[8] = 0)),
+    ] {
+        let mut server = ServerState::new(serving(), Limits::DEFAULT);
+        let mut events = Vec::new();
+        let bytes = [hello.clone(), after_hello].concat();
+        assert!(
+            server.receive(Instant::now(), &bytes, &mut events).is_err(),
+            "{what}"
+        );
+    }
+    let mut server = ServerState::new(serving(), Limits::DEFAULT);
+    assert!(
+        server
+            .receive(Instant::now(), &header(&|_| {}), &mut Vec::new())
+            .is_err(),
+        "request before the handshake"
+    );
+}
+
+#[test]
+fn an_announced_payload_is_not_allocated_before_it_arrives() {
+    let mut decoder = FrameDecoder::new(Limits {
+        payload_bytes_max: 1 << 30,
+        ..Limits::DEFAULT
+    });
+    let head = Header::new(Kind::Response, 1, 1 << 30).encode();
+    let mut input = &head[..];
+    assert!(decoder.next(&mut input).unwrap().is_none());
+    assert!(!decoder.is_at_boundary());
+}
+
+#[test]
+fn the_trace_travels() {
+    let trace = TraceParent {
+        trace_id: [1; 16],
+        span_id: [2; 8],
+        flags: 1,
+    };
+    let mut pair = Pair::new();
+    let traced = Request {
+        trace: Some(trace),
+        ..request(pair.now)
+    };
+    pair.client.start(pair.now, &traced).unwrap();
+    let events = pair.to_server();
+    assert!(matches!(&events[1], ServerEvent::Call(call) if call.trace == Some(trace)));
+    assert_eq!(
+        trace.to_string(),
+        format!("00-{}-{}-01", "01".repeat(16), "02".repeat(8))
+    );
+    assert_eq!(TraceParent::decode(&[0; 32]), None);
+}
+
+/// The vectors are the specification's examples: a client in another language is written against them.
+#[test]
+fn vectors_of_the_protocol_hold() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/conformance/protocol.json"
+    );
+    let vectors: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut actual = Vec::new();
+    let mut put = |name: &str, header: Header, ext: &[u8], payload: &[u8]| {
+        let mut bytes = Vec::new();
+        encode_frame(header, ext, payload, &mut bytes);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        actual.push(serde_json::json!({ "name": name, "hex": hex }));
+    };
+    let hello = Hello::new("button_service", 0x8a37_0000_0000_0001, "demo");
+    put(
+        "hello",
+        Header::new(Kind::Hello, 0, 0),
+        &[],
+        &hello.encode(),
+    );
+    let accepted = HelloAck::answer(&hello, "button_service", hello.fingerprint);
+    put(
+        "hello_ack accepted",
+        Header::new(Kind::HelloAck, 0, 0),
+        &[],
+        &accepted.encode(),
+    );
+    let refused = HelloAck::answer(&hello, "button_service", 0x8a37_0000_0000_0002);
+    put(
+        "hello_ack refused",
+        Header::new(Kind::HelloAck, 0, 0),
+        &[],
+        &refused.encode(),
+    );
+    let mut call = Header::new(Kind::Request, 1, 0);
+    (call.route, call.deadline_us) = (0x1122_3344_5566_7788, 10_000_000);
+    put("request", call, &[], b"start_bt");
+    call.flags = flags::TRACE;
+    let trace = TraceParent {
+        trace_id: [0xab; 16],
+        span_id: [0xcd; 8],
+        flags: 1,
+    };
+    put("request traced", call, &trace.encode(), b"start_bt");
+    put(
+        "response",
+        Header::new(Kind::Response, 1, 0),
+        &[],
+        &[1, 0, 0, 0, 0, 0, 0x80, 0x3f],
+    );
+    let mut error = Header::new(Kind::Response, 1, 0);
+    error.flags = flags::APP_ERROR;
+    put("response error", error, &[], &[2]);
+    let status = Status::new(StatusCode::DeadlineExceeded, "late");
+    put(
+        "status",
+        Header::new(Kind::Status, 1, 0),
+        &[],
+        &status.encode(4096),
+    );
+    put("cancel", Header::new(Kind::Cancel, 1, 0), &[], &[]);
+    put("goaway", Header::new(Kind::GoAway, 3, 0), &[], &[]);
+    put("ping", Header::new(Kind::Ping, 5, 0), &[], &[]);
+    put("pong", Header::new(Kind::Pong, 5, 0), &[], &[]);
+    assert_eq!(
+        vectors,
+        serde_json::Value::Array(actual.clone()),
+        "{}",
+        serde_json::to_string_pretty(&actual).unwrap()
+    );
+    let guide =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/protocol.md"))
+            .unwrap();
+    for vector in &actual {
+        let hex = vector["hex"].as_str().unwrap();
+        assert!(
+            guide.contains(hex),
+            "docs/protocol.md lacks the vector {}: {hex}",
+            vector["name"]
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), cut in 0usize..400) {
+        let now = Instant::now();
+        let mut server = ServerState::new(serving(), Limits::DEFAULT);
+        let (a, b) = bytes.split_at(cut.min(bytes.len()));
+        let _ = server.receive(now, a, &mut Vec::new()).and_then(|()| server.receive(now, b, &mut Vec::new()));
+        let mut client = ClientState::new(&Hello::new("button", 7, "t"), Limits::DEFAULT);
+        let _ = client.receive(&bytes, &mut Vec::new());
+        let _ = Hello::decode(&bytes, &Limits::DEFAULT);
+        let _ = HelloAck::decode(&bytes, &Limits::DEFAULT);
+        let _ = Status::decode(&bytes);
+    }
+
+    #[test]
+    fn a_stream_cut_anywhere_decodes_to_the_same_frames(
+        payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..100), 1..6),
+        size in 1usize..70,
+    ) {
+        let mut bytes = Vec::new();
+        for (id, payload) in payloads.iter().enumerate() {
+            encode_frame(Header::new(Kind::Response, id as u64, 0), &[0; 16], payload, &mut bytes);
+        }
+        let mut decoder = FrameDecoder::new(Limits::DEFAULT);
+        let mut decoded = Vec::new();
+        for mut chunk in bytes.chunks(size) {
+            while let Some(frame) = decoder.next(&mut chunk).unwrap() {
+                prop_assert_eq!(frame.payload.as_slice().as_ptr() as usize % 16, 0);
+                decoded.push(frame.payload.as_slice().to_vec());
+            }
+        }
+        prop_assert!(decoder.is_at_boundary());
+        prop_assert_eq!(decoded, payloads);
+    }
+
+    /// Whatever happens in whatever order, each call ends exactly once, and one that the server started never ends as
+    /// "not started".
+    #[test]
+    fn every_call_ends_once(steps in proptest::collection::vec(0u8..7, 1..60)) {
+        let mut pair = Pair::new();
+        let (mut open, mut started, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+        let mut settle = |events: Vec<ClientEvent>, open: &mut Vec<u64>, started: &[u64]| {
+            for event in events {
+                let ClientEvent::Done(id, result) = event else { continue };
+                assert!(!seen.contains(&id), "call {id} ended twice");
+                seen.push(id);
+                open.retain(|call| *call != id);
+                if matches!(result, Err(CallFailure::NotStarted(_))) {
+                    assert!(!started.contains(&id), "call {id} was started");
+                }
+            }
+        };
+        for step in steps {
+            match step {
+                0 => {
+                    let request = request(pair.now);
+                    if let Ok(id) = pair.client.start(pair.now, &request) { open.push(id); }
+                }
+                1 => for event in pair.to_server() {
+                    if let ServerEvent::Call(call) = event { started.push(call.id); }
+                },
+                2 => { let events = pair.to_client(); settle(events, &mut open, &started); }
+                3 => if let Some(id) = started.last() { pair.server.respond(*id, ok(b"x")); },
+                4 => pair.server.go_away(),
+                5 => if let Some(id) = open.pop() { pair.client.cancel(id); },
+                _ => {
+                    pair.now += Duration::from_millis(300);
+                    let mut events = Vec::new();
+                    pair.client.expire(pair.now, &mut events);
+                    settle(events, &mut open, &started);
+                }
+            }
+        }
+        let mut events = Vec::new();
+        pair.client.close("end", &mut events);
+        // The stream is cut here: what the server started but the client has not heard of is "lost", never "not started",
+        // unless the handshake itself was never answered.
+        if pair.client.in_flight() == 0 { open.retain(|id| !events.iter().any(|e| matches!(e, ClientEvent::Done(done, _) if done == id))); }
+        prop_assert!(open.is_empty(), "calls without an end: {:?}", open);
+    }
+}
