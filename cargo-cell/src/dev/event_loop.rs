@@ -241,13 +241,21 @@ impl Loop {
                 path: self.workspace.shown(path),
             });
         }
-        if seen.changed.is_empty() {
+        // Cargo brings the lock file up to date while it builds: that is no edit. One that somebody else makes in that
+        // moment counts with the next build.
+        let lock = self.workspace.root.join("Cargo.lock");
+        let by_cargo = |path: &PathBuf| *path == lock && self.state.building().is_some();
+        let changed: Vec<PathBuf> = seen
+            .changed
+            .into_iter()
+            .filter(|path| !by_cargo(path))
+            .collect();
+        if changed.is_empty() {
             return;
         }
         // Changes that wait for a build in progress count from the first of them.
         self.stamps.get_or_insert(seen.stamps);
-        let paths = seen
-            .changed
+        let paths = changed
             .iter()
             .map(|path| self.workspace.shown(path))
             .collect();

@@ -7,6 +7,8 @@ pub mod decide;
 pub mod event_loop;
 pub mod fleet;
 pub mod hub;
+#[cfg(test)]
+mod loop_test;
 pub mod roster;
 pub mod sets;
 mod sight;
