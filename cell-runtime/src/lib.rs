@@ -2,11 +2,13 @@
 
 extern crate self as cell_sdk;
 
+pub mod cell;
 pub mod client;
 pub mod control;
 pub mod discovery;
 pub mod error;
 pub mod metrics;
+pub mod protein;
 pub mod schema;
 pub mod server;
 pub mod transport;
@@ -15,3 +17,18 @@ pub mod wire;
 
 pub use error::{CallError, Error};
 pub use vesicle::Vesicle;
+
+/// What the macros expand to. Not for people: anything here may change at any time.
+#[doc(hidden)]
+pub mod __private {
+    pub use rkyv;
+    pub use rkyv::bytecheck::CheckBytes;
+    pub use rkyv::rancor::Fallible;
+    pub use rkyv::traits::CopyOptimization;
+    pub use rkyv::{Place, Portable};
+
+    pub use crate::protein::{
+        Archived, Check, Param, Protein, Resolver, Sink, Text, check_field, copyable, decode_field,
+        encode_field, record, record_len, resolve_field, wrong_tag,
+    };
+}

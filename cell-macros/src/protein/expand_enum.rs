@@ -1,0 +1,211 @@
+//! An enum's archived form: `repr(u8)`, each variant a C struct that starts with the tag.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Fields, Ident, Index, Variant};
+
+use super::expand::{Context, Parts, label};
+use super::parse::plain;
+
+/// One variant's names.
+struct Names<'a> {
+    variant: &'a Variant,
+    tag: u8,
+    /// The C struct that the variant is laid out as.
+    layout: Ident,
+    /// That struct's fields after the tag.
+    slots: Vec<Ident>,
+    /// What a match arm binds the fields to.
+    bindings: Vec<Ident>,
+    /// What a match arm binds their resolvers to.
+    resolvers: Vec<Ident>,
+}
+
+impl<'a> Names<'a> {
+    fn new(tag: usize, variant: &'a Variant) -> Names<'a> {
+        let count = variant.fields.len();
+        Names {
+            variant,
+            tag: u8::try_from(tag).expect("the check refuses more than 256 variants"),
+            layout: format_ident!("Variant{}", plain(&variant.ident)),
+            slots: (0..count)
+                .map(|index| format_ident!("slot_{index}"))
+                .collect(),
+            bindings: (0..count)
+                .map(|index| format_ident!("field_{index}"))
+                .collect(),
+            resolvers: (0..count)
+                .map(|index| format_ident!("resolver_{index}"))
+                .collect(),
+        }
+    }
+
+    /// `A`, `A { x: field_0, … }` or `A(field_0, …)`.
+    fn pattern(&self, names: &[Ident]) -> TokenStream {
+        let ident = &self.variant.ident;
+        let members: Vec<_> = self.variant.fields.members().collect();
+        quote!(#ident { #(#members: #names,)* })
+    }
+}
+
+/// The parts of an enum's implementations.
+pub(crate) fn expand_enum(context: &Context<'_>, variants: &[&Variant]) -> Parts {
+    let names: Vec<Names<'_>> = variants
+        .iter()
+        .enumerate()
+        .map(|(tag, variant)| Names::new(tag, variant))
+        .collect();
+    let ident = context.message.ident;
+    let archived = &context.archived;
+    let private = &context.private;
+    let resolver = format_ident!("Resolver{}", plain(ident));
+    let (_, type_generics, _) = context.parameters.split();
+    let name = plain(ident);
+
+    let encode = names.iter().map(|names| {
+        let pattern = names.pattern(&names.bindings);
+        let variant = &names.variant.ident;
+        let indexes = (0..names.bindings.len()).map(Index::from);
+        let bindings = &names.bindings;
+        quote!(#ident::#pattern => #resolver::#variant { #(#indexes: #private::encode_field(#bindings, sink)?,)* },)
+    });
+    let resolve = names
+        .iter()
+        .map(|names| resolve_arm(context, names, &resolver));
+    let decode = names.iter().map(|names| {
+        let pattern = names.pattern(&names.bindings);
+        let variant = &names.variant.ident;
+        let members = names.variant.fields.members();
+        let bindings = &names.bindings;
+        quote!(#archived::#pattern => #ident::#variant { #(#members: #private::decode_field(#bindings),)* },)
+    });
+    let check = names
+        .iter()
+        .filter(|names| !names.slots.is_empty())
+        .map(|names| {
+            let Names {
+                tag, layout, slots, ..
+            } = names;
+            let variant = plain(&names.variant.ident);
+            let labels = names
+                .variant
+                .fields
+                .members()
+                .map(|member| format!("{variant}.{}", label(&member)));
+            quote! {
+                #tag => {
+                    let value = value.cast::<#layout #type_generics>();
+                    #(#private::check_field(&raw const (*value).#slots, context, #name, #labels)?;)*
+                }
+            }
+        });
+    let last = u8::try_from(names.len() - 1).expect("the check refuses more than 256 variants");
+    let unit: Vec<u8> = names
+        .iter()
+        .filter(|names| names.slots.is_empty())
+        .map(|names| names.tag)
+        .collect();
+    let unit = if unit.len() == names.len() {
+        quote!(0..=#last => {})
+    } else if unit.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!(#(#unit)|* => {})
+    };
+    // With all 256 tags in use, no tag is wrong.
+    let wrong = (last < u8::MAX).then(|| quote!(tag => return #private::wrong_tag(#name, tag),));
+
+    Parts {
+        items: items(context, &names, &resolver),
+        resolver: quote!(#resolver #type_generics),
+        copy: TokenStream::new(),
+        encode: quote!(match this { #(#encode)* }),
+        resolve: quote!(match (this, resolver) { #(#resolve)* _ => ::core::unreachable!() }),
+        decode: quote!(match archived { #(#decode)* }),
+        check: quote!(match *value.cast::<::core::primitive::u8>() { #unit #(#check)* #wrong }),
+    }
+}
+
+/// The archived enum, its variants' layouts, and the resolver.
+fn items(context: &Context<'_>, names: &[Names<'_>], resolver: &Ident) -> TokenStream {
+    let Context {
+        message,
+        private,
+        parameters,
+        archived,
+    } = context;
+    let ident = message.ident;
+    let declaration = parameters.declaration();
+    let (_, type_generics, where_clause) = parameters.split();
+
+    let variants = names.iter().map(|names| {
+        let variant = &names.variant.ident;
+        let members = names.variant.fields.members();
+        let types = names.variant.fields.iter().map(|field| &field.ty);
+        match &names.variant.fields {
+            Fields::Named(_) => quote!(#variant { #(#members: #private::Archived<#types>,)* },),
+            Fields::Unnamed(_) => quote!(#variant(#(#private::Archived<#types>,)*),),
+            Fields::Unit => quote!(#variant,),
+        }
+    });
+    let layouts = names
+        .iter()
+        .filter(|names| !names.slots.is_empty())
+        .map(|names| {
+            let Names { layout, slots, .. } = names;
+            let types = names.variant.fields.iter().map(|field| &field.ty);
+            quote! {
+                #[repr(C)]
+                struct #layout <#declaration> #where_clause {
+                    tag: ::core::primitive::u8,
+                    #(#slots: #private::Archived<#types>,)*
+                    owner: ::core::marker::PhantomData<fn() -> #ident #type_generics>,
+                }
+            }
+        });
+    let resolvers = names.iter().map(|names| {
+        let variant = &names.variant.ident;
+        let types = names.variant.fields.iter().map(|field| &field.ty);
+        if names.slots.is_empty() {
+            quote!(#variant,)
+        } else {
+            quote!(#variant(#(#private::Resolver<#types>,)*),)
+        }
+    });
+    quote! {
+        #[repr(u8)]
+        pub enum #archived <#declaration> #where_clause { #(#variants)* }
+        #(#layouts)*
+        pub enum #resolver <#declaration> #where_clause { #(#resolvers)* }
+    }
+}
+
+/// Writes the tag and the fields of one variant.
+fn resolve_arm(context: &Context<'_>, names: &Names<'_>, resolver: &Ident) -> TokenStream {
+    let private = &context.private;
+    let ident = context.message.ident;
+    let (_, type_generics, _) = context.parameters.split();
+    let Names {
+        variant,
+        tag,
+        layout,
+        slots,
+        bindings,
+        resolvers,
+    } = names;
+    let pattern = names.pattern(bindings);
+    let variant = &variant.ident;
+    let indexes = (0..resolvers.len()).map(Index::from);
+    let fields = (!slots.is_empty()).then(|| {
+        quote! {
+            let out = out.cast_unchecked::<#layout #type_generics>();
+            #(#private::resolve_field(#bindings, #resolvers, out, &raw mut (*out.ptr()).#slots);)*
+        }
+    });
+    quote! {
+        (#ident::#pattern, #resolver::#variant { #(#indexes: #resolvers,)* }) => {
+            out.ptr().cast::<::core::primitive::u8>().write(#tag);
+            #fields
+        }
+    }
+}

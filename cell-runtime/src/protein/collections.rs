@@ -1,0 +1,81 @@
+//! Maps and sets: a vector of entries on the wire, which every language can write and nobody can attack by hashing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, Hash};
+
+use rkyv::Place;
+use rkyv::collections::util::{Entry, EntryAdapter};
+use rkyv::vec::{ArchivedVec, VecResolver};
+
+use super::{Protein, Sink, Text, Wired};
+
+/// The archived form of a map: its entries.
+type Entries<K, V> = ArchivedVec<Entry<<K as Protein>::Archived, <V as Protein>::Archived>>;
+
+fn encode_map<'a, K: Protein + 'a, V: Protein + 'a, S: Sink + ?Sized>(
+    entries: impl ExactSizeIterator<Item = (&'a K, &'a V)> + Clone,
+    sink: &mut S,
+) -> Result<VecResolver, S::Error> {
+    let entries = entries.map(|(key, value)| EntryAdapter::new(Wired::new(key), Wired::new(value)));
+    Entries::<K, V>::serialize_from_iter::<
+        EntryAdapter<&Wired<K>, &Wired<V>, Wired<K>, Wired<V>>,
+        _,
+        S,
+    >(entries, sink)
+}
+
+fn encode_set<'a, T: Protein + 'a, S: Sink + ?Sized>(
+    values: impl ExactSizeIterator<Item = &'a T> + Clone,
+    sink: &mut S,
+) -> Result<VecResolver, S::Error> {
+    ArchivedVec::<T::Archived>::serialize_from_iter::<Wired<T>, _, S>(values.map(Wired::new), sink)
+}
+
+macro_rules! map {
+    ($map:ty, [$($generics:tt)*]) => {
+        impl<$($generics)*> Protein for $map {
+            const TY: &'static str = const { &Text::join(&["Map<", K::TY, ",", V::TY, ">"]) }.as_str();
+            type Archived = Entries<K, V>;
+            type Resolver = VecResolver;
+
+            fn encode<S: Sink + ?Sized>(this: &Self, sink: &mut S) -> Result<VecResolver, S::Error> {
+                encode_map(this.iter(), sink)
+            }
+
+            fn resolve(this: &Self, resolver: VecResolver, out: Place<Self::Archived>) {
+                ArchivedVec::resolve_from_len(this.len(), resolver, out);
+            }
+
+            fn decode(archived: &Self::Archived) -> Self {
+                archived.iter().map(|entry| (K::decode(&entry.key), V::decode(&entry.value))).collect()
+            }
+        }
+    };
+}
+
+macro_rules! set {
+    ($set:ty, [$($generics:tt)*]) => {
+        impl<$($generics)*> Protein for $set {
+            const TY: &'static str = const { &Text::join(&["Set<", T::TY, ">"]) }.as_str();
+            type Archived = ArchivedVec<T::Archived>;
+            type Resolver = VecResolver;
+
+            fn encode<S: Sink + ?Sized>(this: &Self, sink: &mut S) -> Result<VecResolver, S::Error> {
+                encode_set(this.iter(), sink)
+            }
+
+            fn resolve(this: &Self, resolver: VecResolver, out: Place<Self::Archived>) {
+                ArchivedVec::resolve_from_len(this.len(), resolver, out);
+            }
+
+            fn decode(archived: &Self::Archived) -> Self {
+                archived.iter().map(T::decode).collect()
+            }
+        }
+    };
+}
+
+map!(HashMap<K, V, H>, [K: Protein + Eq + Hash, V: Protein, H: BuildHasher + Default]);
+map!(BTreeMap<K, V>, [K: Protein + Ord, V: Protein]);
+set!(HashSet<T, H>, [T: Protein + Eq + Hash, H: BuildHasher + Default]);
+set!(BTreeSet<T>, [T: Protein + Ord]);
