@@ -4,6 +4,7 @@
 )]
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -34,8 +35,6 @@ pub(super) struct Inner {
     pub(super) woken: bool,
     /// The socket took no more; the task waits until it does.
     pub(super) blocked: bool,
-    /// The write half is dead: what is queued can never be sent, but answers and a GOAWAY may still be read.
-    pub(super) broken: bool,
     pub(super) orphaned: bool,
     /// When the task's timer fires.
     pub(super) armed: Option<Instant>,
@@ -68,7 +67,6 @@ impl Connection {
                 driver: None,
                 woken: false,
                 blocked: false,
-                broken: false,
                 orphaned: false,
                 armed: None,
                 slots: IdMap::default(),
@@ -136,30 +134,26 @@ impl Inner {
     /// Sends what is queued, as far as the socket takes it.
     pub(super) fn flush(&mut self, writer: &dyn Writer) {
         let out = self.state.out();
-        let mut sent = 0;
-        while sent < out.len() && !self.broken {
-            match writer.try_write(&out[sent..]) {
-                Ok(len) => sent += len,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+        while !out.is_empty() {
+            match writer.try_write(out.pending()) {
+                Ok(len) => out.advance(len),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    out.compact();
                     self.blocked = true;
+                    return;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Not the end yet: the reader finds out what the server still said.
+                Err(error) => {
+                    let mut events = Vec::new();
+                    let reason = format!("the connection failed: {error}");
+                    self.state.write_failed(&reason, &mut events);
+                    self.settle(&mut events);
                     break;
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                // Not the end yet: the reader finds out what the server still said.
-                Err(_) => self.broken = true,
             }
         }
-        out.drain(..sent);
-        if self.broken {
-            out.clear();
-        }
-        if out.is_empty() {
-            self.blocked = false;
-            // One large message must not pin its buffer to the connection for ever.
-            if out.capacity() > 1 << 20 {
-                *out = Vec::with_capacity(256);
-            }
-        }
+        self.blocked = false;
     }
 
     pub(super) fn has_output(&mut self) -> bool {

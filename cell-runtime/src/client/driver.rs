@@ -38,7 +38,9 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(shared: Arc<Shared>, mut reader:
                     inner.flush(shared.writer());
                 }
                 arm(&mut inner, timer.as_mut());
-                if inner.orphaned && inner.state.in_flight() == 0 && !inner.has_output() {
+                if inner.state.is_finished()
+                    || (inner.orphaned && inner.state.in_flight() == 0 && !inner.has_output())
+                {
                     return;
                 }
             }
@@ -146,5 +148,7 @@ impl Drop for CloseOnDrop {
             &self.0,
             "the runtime that drove the connection was shut down",
         );
+        // The value may live on in a pool; the server is not kept waiting for it. It has gone where this fails.
+        let _ = self.0.writer().close_write();
     }
 }

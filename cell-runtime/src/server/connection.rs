@@ -4,6 +4,7 @@
 )]
 
 use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,28 +69,23 @@ impl<W: Writer> Shared<W> {
 impl Inner {
     fn flush<W: Writer>(&mut self, writer: &W) {
         let out = self.state.out();
-        let mut sent = 0;
-        while sent < out.len() && !self.broken {
-            match writer.try_write(&out[sent..]) {
-                Ok(len) => sent += len,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+        while !out.is_empty() {
+            match writer.try_write(out.pending()) {
+                Ok(len) => out.advance(len),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    out.compact();
                     self.blocked = true;
-                    break;
+                    return;
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => self.broken = true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Nobody will read the answers: the connection and its calls end.
+                Err(_) => {
+                    self.broken = true;
+                    return;
+                }
             }
         }
-        out.drain(..sent);
-        if self.broken {
-            out.clear();
-        }
-        if out.is_empty() {
-            self.blocked = false;
-            if out.capacity() > 1 << 20 {
-                *out = Vec::with_capacity(256);
-            }
-        }
+        self.blocked = false;
     }
 
     fn wake(&mut self) {
@@ -201,7 +197,7 @@ pub(super) async fn serve<S: Stream>(
             }
         }
         let mut inner = shared.lock();
-        if inner.broken && inner.state.in_flight() == 0 {
+        if inner.broken {
             return;
         }
         // Half-closed first: closing with unread requests in the buffer could cost the client what was just written.
@@ -253,7 +249,10 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
         {
             inner.task = Some(cx.waker().clone());
         }
-        (inner.blocked, inner.state.out().len() > UNREAD_BYTES_MAX)
+        (
+            inner.blocked,
+            inner.state.out().pending().len() > UNREAD_BYTES_MAX,
+        )
     };
     if blocked && shared.writer.poll_write_ready(cx).is_ready() {
         return Poll::Ready(Step::Writable);

@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Refusal, Reply, RouteId,
-    Status, TraceParent, Violation, encode_frame, flags,
+    Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Refusal, Reply,
+    RouteId, Status, TraceParent, Violation, flags,
 };
 use crate::vesicle::Vesicle;
 
@@ -48,10 +48,11 @@ pub enum ClientEvent {
 pub struct ClientState {
     limits: Limits,
     decoder: FrameDecoder,
-    out: Vec<u8>,
+    out: Outbox,
     calls: IdMap<Instant>,
     next_id: u64,
     phase: Phase,
+    writable: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,13 +66,8 @@ enum Phase {
 impl ClientState {
     /// A new connection; the handshake is ready to be sent at once, and calls may follow it without waiting.
     pub fn new(hello: &Hello, limits: Limits) -> ClientState {
-        let mut out = Vec::with_capacity(256);
-        encode_frame(
-            Header::new(Kind::Hello, 0, 0),
-            &[],
-            &hello.encode(),
-            &mut out,
-        );
+        let mut out = Outbox::default();
+        out.put(Header::new(Kind::Hello, 0, 0), &[], &hello.encode());
         ClientState {
             limits,
             decoder: FrameDecoder::new(limits),
@@ -79,6 +75,7 @@ impl ClientState {
             calls: IdMap::default(),
             next_id: 1,
             phase: Phase::AwaitingAck,
+            writable: true,
         }
     }
 
@@ -94,6 +91,11 @@ impl ClientState {
                     "the connection is closed".to_owned(),
                 ));
             }
+        }
+        if !self.writable {
+            return Err(CallFailure::NotStarted(
+                "the connection is closing".to_owned(),
+            ));
         }
         if request.deadline <= now {
             return Err(CallFailure::DeadlineExceeded);
@@ -127,19 +129,15 @@ impl ClientState {
         if trace.is_some() {
             header.flags |= flags::TRACE;
         }
-        encode_frame(
-            header,
-            trace.as_ref().map_or(&[], |bytes| bytes),
-            &request.payload,
-            &mut self.out,
-        );
+        let ext = trace.as_ref().map_or(&[][..], |bytes| bytes);
+        self.out.put(header, ext, &request.payload);
         Ok(id)
     }
 
     /// Forgets a call whose answer nobody wants, and tells the server.
     pub fn cancel(&mut self, id: u64) {
-        if self.calls.remove(&id).is_some() && self.phase != Phase::Closed {
-            encode_frame(Header::new(Kind::Cancel, id, 0), &[], &[], &mut self.out);
+        if self.calls.remove(&id).is_some() && self.writable && self.phase != Phase::Closed {
+            self.out.put(Header::new(Kind::Cancel, id, 0), &[], &[]);
         }
     }
 
@@ -219,17 +217,29 @@ impl ClientState {
                     ));
                 }
             }
-            (Kind::Ping, _) => {
-                encode_frame(Header::new(Kind::Pong, id, 0), &[], &[], &mut self.out)
-            }
+            (Kind::Ping, _) => self.out.put(Header::new(Kind::Pong, id, 0), &[], &[]),
             (Kind::Pong, _) => {}
         }
         Ok(())
     }
 
+    /// Nothing can be written any more. Answers and a GOAWAY may still be on their way, so the calls that left wait for them;
+    /// those that did not are free to go elsewhere.
+    pub fn write_failed(&mut self, reason: &str, events: &mut Vec<ClientEvent>) {
+        self.writable = false;
+        for id in self.out.unsent_requests() {
+            if self.calls.remove(&id).is_some() {
+                let failure = CallFailure::NotStarted(reason.to_owned());
+                events.push(ClientEvent::Done(id, Err(failure)));
+            }
+        }
+        self.out.clear();
+    }
+
     /// The stream has ended or failed. Before the server's handshake nothing can have been started; after it, a call that
     /// was sent may have been.
     pub fn close(&mut self, reason: &str, events: &mut Vec<ClientEvent>) {
+        self.write_failed(reason, events);
         let failure = match self.phase {
             Phase::AwaitingAck => CallFailure::NotStarted(reason.to_owned()),
             _ => CallFailure::ConnectionLost(reason.to_owned()),
@@ -275,16 +285,17 @@ impl ClientState {
 
     /// Whether the connection takes new calls.
     pub fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::AwaitingAck | Phase::Open)
+        self.writable && matches!(self.phase, Phase::AwaitingAck | Phase::Open)
     }
 
     /// Whether the connection can be closed: it has ended, or the server drains and nothing is in flight.
     pub fn is_finished(&self) -> bool {
-        self.phase == Phase::Closed || (self.phase == Phase::GoingAway && self.calls.is_empty())
+        let takes_no_calls = self.phase == Phase::GoingAway || !self.writable;
+        self.phase == Phase::Closed || (takes_no_calls && self.calls.is_empty())
     }
 
-    /// The bytes to send; the caller removes what it has sent.
-    pub fn out(&mut self) -> &mut Vec<u8> {
+    /// The frames to send.
+    pub fn out(&mut self) -> &mut Outbox {
         &mut self.out
     }
 }

@@ -6,6 +6,7 @@ mod frame;
 mod handshake;
 mod header;
 mod limits;
+mod outbox;
 mod server;
 mod status;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use frame::{Frame, FrameDecoder, encode_frame};
 pub use handshake::{Hello, HelloAck, Refusal};
 pub use header::{HEADER_LEN, Header, Kind, flags};
 pub use limits::Limits;
+pub use outbox::Outbox;
 pub(crate) use server::DEFAULT_DEADLINE;
 pub use server::{IncomingCall, ServerEvent, ServerState, Serving};
 pub use status::{Status, StatusCode};

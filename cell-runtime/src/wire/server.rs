@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Reply, RouteId, Status,
-    StatusCode, TraceParent, Violation, encode_frame, flags,
+    Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply, RouteId,
+    Status, StatusCode, TraceParent, Violation, flags,
 };
 use crate::vesicle::Vesicle;
 
@@ -53,7 +53,7 @@ pub struct ServerState {
     serving: Serving,
     limits: Limits,
     decoder: FrameDecoder,
-    out: Vec<u8>,
+    out: Outbox,
     calls: IdMap<()>,
     last_started: u64,
     phase: Phase,
@@ -74,7 +74,7 @@ impl ServerState {
             serving,
             limits,
             decoder: FrameDecoder::new(limits),
-            out: Vec::with_capacity(256),
+            out: Outbox::default(),
             calls: IdMap::default(),
             last_started: 0,
             phase: Phase::AwaitingHello,
@@ -117,12 +117,8 @@ impl ServerState {
                 Ok(())
             }
             (Kind::Ping, _) => {
-                encode_frame(
-                    Header::new(Kind::Pong, frame.header.call_id, 0),
-                    &[],
-                    &[],
-                    &mut self.out,
-                );
+                self.out
+                    .put(Header::new(Kind::Pong, frame.header.call_id, 0), &[], &[]);
                 Ok(())
             }
             (Kind::Pong, _) => Ok(()),
@@ -138,12 +134,8 @@ impl ServerState {
     fn hello(&mut self, frame: &Frame, events: &mut Vec<ServerEvent>) -> Result<(), Violation> {
         let hello = Hello::decode(&frame.payload, &self.limits)?;
         let ack = HelloAck::answer(&hello, &self.serving.cell, self.serving.fingerprint);
-        encode_frame(
-            Header::new(Kind::HelloAck, 0, 0),
-            &[],
-            &ack.encode(),
-            &mut self.out,
-        );
+        self.out
+            .put(Header::new(Kind::HelloAck, 0, 0), &[], &ack.encode());
         if ack.refusal.is_some() {
             self.phase = Phase::Refused;
         } else {
@@ -217,29 +209,21 @@ impl ServerState {
         }
         let mut header = Header::new(Kind::Response, id, 0);
         header.flags = flag;
-        encode_frame(header, &[], payload, &mut self.out);
+        self.out.put(header, &[], payload);
     }
 
     fn put_status(&mut self, id: u64, status: &Status) {
         let payload = status.encode(self.limits.message_bytes_max);
-        encode_frame(
-            Header::new(Kind::Status, id, 0),
-            &[],
-            &payload,
-            &mut self.out,
-        );
+        self.out
+            .put(Header::new(Kind::Status, id, 0), &[], &payload);
     }
 
     /// From now on no call is started; the client is told which one was the last.
     pub fn go_away(&mut self) {
         match self.phase {
             Phase::Open => {
-                encode_frame(
-                    Header::new(Kind::GoAway, self.last_started, 0),
-                    &[],
-                    &[],
-                    &mut self.out,
-                );
+                self.out
+                    .put(Header::new(Kind::GoAway, self.last_started, 0), &[], &[]);
                 self.phase = Phase::GoingAway;
             }
             // A client that has not been answered knows that nothing was started.
@@ -268,8 +252,8 @@ impl ServerState {
         self.phase == Phase::Refused || (self.phase == Phase::GoingAway && self.calls.is_empty())
     }
 
-    /// The bytes to send; the caller removes what it has sent.
-    pub fn out(&mut self) -> &mut Vec<u8> {
+    /// The frames to send.
+    pub fn out(&mut self) -> &mut Outbox {
         &mut self.out
     }
 }

@@ -47,14 +47,14 @@ impl Pair {
         }
     }
 
-    fn to_server(&mut self) -> Vec<ServerEvent> {
+    fn feed_server(&mut self) -> Vec<ServerEvent> {
         let mut events = Vec::new();
         let bytes = std::mem::take(self.client.out());
         self.server.receive(self.now, &bytes, &mut events).unwrap();
         events
     }
 
-    fn to_client(&mut self) -> Vec<ClientEvent> {
+    fn feed_client(&mut self) -> Vec<ClientEvent> {
         let mut events = Vec::new();
         let bytes = std::mem::take(self.server.out());
         self.client.receive(&bytes, &mut events).unwrap();
@@ -75,7 +75,7 @@ fn ok(bytes: &[u8]) -> Result<Reply, Status> {
 fn a_call_follows_the_handshake_without_waiting() {
     let mut pair = Pair::new();
     let id = pair.call();
-    let events = pair.to_server();
+    let events = pair.feed_server();
     assert!(matches!(&events[0], ServerEvent::Accepted(hello) if hello.client == "test"));
     let ServerEvent::Call(call) = &events[1] else {
         panic!("{events:?}")
@@ -88,7 +88,7 @@ fn a_call_follows_the_handshake_without_waiting() {
     assert_eq!(call.payload.as_slice().as_ptr() as usize % 16, 0);
     pair.server.respond(id, ok(b"answer"));
     assert_eq!(
-        pair.to_client(),
+        pair.feed_client(),
         [ClientEvent::Done(
             id,
             Ok(Reply::Ok(Vesicle::wrap(b"answer")))
@@ -101,7 +101,7 @@ fn a_call_follows_the_handshake_without_waiting() {
 fn answers_come_in_any_order_and_errors_are_told_apart() {
     let mut pair = Pair::new();
     let ids = [pair.call(), pair.call(), pair.call()];
-    pair.to_server();
+    pair.feed_server();
     pair.server
         .respond(ids[2], Ok(Reply::AppError(Vesicle::wrap(b"E"))));
     pair.server.respond(
@@ -109,7 +109,7 @@ fn answers_come_in_any_order_and_errors_are_told_apart() {
         Err(Status::new(StatusCode::UnknownRoute, "no such route")),
     );
     pair.server.respond(ids[1], ok(b""));
-    let done = pair.to_client();
+    let done = pair.feed_client();
     assert!(matches!(&done[0], ClientEvent::Done(id, Ok(Reply::AppError(_))) if *id == ids[2]));
     assert!(
         matches!(&done[1], ClientEvent::Done(id, Err(CallFailure::Status(s))) if *id == ids[0] && s.code == StatusCode::UnknownRoute)
@@ -121,9 +121,9 @@ fn answers_come_in_any_order_and_errors_are_told_apart() {
 fn a_stale_client_is_refused_in_the_words_of_the_drift() {
     let mut pair = Pair::with(Hello::new("button", 8, "test"), Limits::DEFAULT);
     let id = pair.call();
-    assert!(pair.to_server().is_empty());
+    assert!(pair.feed_server().is_empty());
     assert!(pair.server.is_finished());
-    let [ClientEvent::Done(done, Err(CallFailure::Refused(refusal)))] = &pair.to_client()[..]
+    let [ClientEvent::Done(done, Err(CallFailure::Refused(refusal)))] = &pair.feed_client()[..]
     else {
         panic!()
     };
@@ -161,13 +161,13 @@ fn wrong_cells_and_versions_are_refused_and_zero_is_not_checked() {
 fn after_goaway_started_calls_finish_and_others_may_be_sent_again() {
     let mut pair = Pair::new();
     let first = pair.call();
-    pair.to_server();
+    pair.feed_server();
     pair.server.go_away();
     // Written before the GOAWAY was read: never started.
     let second = pair.call();
-    assert!(pair.to_server().is_empty());
+    assert!(pair.feed_server().is_empty());
     pair.server.respond(first, ok(b"1"));
-    let events = pair.to_client();
+    let events = pair.feed_client();
     assert_eq!(events[0], ClientEvent::GoAway);
     assert!(
         matches!(&events[1], ClientEvent::Done(id, Err(CallFailure::NotStarted(_))) if *id == second)
@@ -186,9 +186,9 @@ fn a_lost_connection_says_whether_a_call_may_have_been_started() {
     for answered in [false, true] {
         let mut pair = Pair::new();
         let id = pair.call();
-        pair.to_server();
+        pair.feed_server();
         if answered {
-            pair.to_client();
+            pair.feed_client();
         }
         let mut events = Vec::new();
         pair.client.close("gone", &mut events);
@@ -205,7 +205,7 @@ fn a_lost_connection_says_whether_a_call_may_have_been_started() {
 fn deadlines_end_calls_on_the_clients_side_and_cancel_the_servers() {
     let mut pair = Pair::new();
     let id = pair.call();
-    pair.to_server();
+    pair.feed_server();
     let mut events = Vec::new();
     pair.client
         .expire(pair.now + Duration::from_millis(999), &mut events);
@@ -220,7 +220,7 @@ fn deadlines_end_calls_on_the_clients_side_and_cancel_the_servers() {
         events,
         [ClientEvent::Done(id, Err(CallFailure::DeadlineExceeded))]
     );
-    assert_eq!(pair.to_server(), [ServerEvent::Cancelled(id)]);
+    assert_eq!(pair.feed_server(), [ServerEvent::Cancelled(id)]);
     // The answer that crossed the cancellation is dropped.
     pair.server.respond(id, ok(b"late"));
     assert!(pair.server.in_flight() == 0);
@@ -229,7 +229,7 @@ fn deadlines_end_calls_on_the_clients_side_and_cancel_the_servers() {
 #[test]
 fn a_request_without_a_deadline_gets_ten_seconds() {
     let mut pair = Pair::new();
-    pair.to_server();
+    pair.feed_server();
     let mut bytes = Vec::new();
     encode_frame(Header::new(Kind::Request, 1, 0), &[], &[], &mut bytes);
     let mut events = Vec::new();
@@ -263,14 +263,14 @@ fn limits_hold_on_calls_and_payloads() {
         matches!(pair.client.start(now, &third), Err(CallFailure::Status(s)) if s.code == StatusCode::Overloaded)
     );
     // A client that does not keep the limit itself is told by the server.
-    pair.to_server();
+    pair.feed_server();
     let mut bytes = Vec::new();
     encode_frame(Header::new(Kind::Request, 9, 0), &[], &[], &mut bytes);
     let mut events = Vec::new();
     pair.server.receive(now, &bytes, &mut events).unwrap();
     assert!(events.is_empty());
     pair.server.respond(1, ok(&[0; 65]));
-    let done = pair.to_client();
+    let done = pair.feed_client();
     assert!(
         matches!(&done[0], ClientEvent::Done(1, Err(CallFailure::Status(s))) if s.code == StatusCode::Internal)
     );
@@ -356,7 +356,7 @@ fn the_trace_travels() {
         ..request(pair.now)
     };
     pair.client.start(pair.now, &traced).unwrap();
-    let events = pair.to_server();
+    let events = pair.feed_server();
     assert!(matches!(&events[1], ServerEvent::Call(call) if call.trace == Some(trace)));
     assert_eq!(
         trace.to_string(),
@@ -509,10 +509,10 @@ proptest! {
                     let request = request(pair.now);
                     if let Ok(id) = pair.client.start(pair.now, &request) { open.push(id); }
                 }
-                1 => for event in pair.to_server() {
+                1 => for event in pair.feed_server() {
                     if let ServerEvent::Call(call) = event { started.push(call.id); }
                 },
-                2 => { let events = pair.to_client(); settle(events, &mut open, &started); }
+                2 => { let events = pair.feed_client(); settle(events, &mut open, &started); }
                 3 => if let Some(id) = started.last() { pair.server.respond(*id, ok(b"x")); },
                 4 => pair.server.go_away(),
                 5 => if let Some(id) = open.pop() { pair.client.cancel(id); },
