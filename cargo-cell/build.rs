@@ -1,4 +1,5 @@
 //! Embeds the templates that `cargo cell new` writes.
+#![expect(clippy::disallowed_methods, reason = "a build script is I/O")]
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

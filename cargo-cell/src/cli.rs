@@ -60,7 +60,7 @@ pub struct Global {
 /// The views of the event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Ui {
-    /// Lines for people
+    /// What suits: lines for people
     Auto,
     /// Lines for people
     Plain,
@@ -83,7 +83,6 @@ enum Command {
     Check(commands::check::Args),
     Clean(commands::clean::Args),
     Doctor(commands::doctor::Args),
-    #[command(hide = true)]
     Completions(commands::completions::Args),
 }
 
@@ -179,6 +178,12 @@ fn dispatch(context: &Context, command: Command) -> Result<()> {
     }
 }
 
+/// The command tree, for completions and references.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -224,10 +229,4 @@ mod tests {
             );
         }
     }
-}
-
-/// The command tree, for completions and references.
-#[must_use]
-pub fn command() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
 }
