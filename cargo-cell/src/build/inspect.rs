@@ -6,10 +6,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cell_runtime::schema::{Records, Snapshot};
 
 use super::binary::{self, Stat};
 use super::dep_info;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::workspace::Cell;
 
 /// What is known of an executable while its state on disk stays the same.
@@ -30,12 +33,28 @@ pub struct Known {
 /// What the records in an executable say.
 #[derive(Debug, Clone, Default)]
 pub struct Inspected {
-    /// The name of its service.
-    pub name: Option<String>,
-    /// The fingerprint of its service, or 0.
-    pub fingerprint: u64,
+    /// The schema of its service, if it has one.
+    pub snapshot: Option<Arc<Snapshot>>,
     /// The cells that it calls.
     pub calls: BTreeSet<String>,
+}
+
+impl Inspected {
+    /// The name of its service.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.snapshot
+            .as_ref()
+            .map(|snapshot| snapshot.name.as_str())
+    }
+
+    /// The fingerprint of its service, or 0.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.snapshot
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.fingerprint.0)
+    }
 }
 
 /// Inspects executables in parallel; those whose state is known are not read again.
@@ -79,7 +98,7 @@ fn one(cell: &Cell, executable: &Path, before: Option<&Known>, bin_dir: &Path) -
         return Ok(before.clone());
     }
     let hash = binary::hash(executable).environment(cannot)?;
-    let inspected = records(executable)?;
+    let inspected = records(cell, executable)?;
     let private = binary::keep(executable, bin_dir, &cell.package, &hash).environment(|| {
         format!(
             "cannot keep a copy of `{}` in `{}`",
@@ -114,6 +133,30 @@ fn real(file: &Path) -> PathBuf {
     }
 }
 
-fn records(_executable: &Path) -> Result<Inspected> {
-    Ok(Inspected::default())
+fn records(cell: &Cell, executable: &Path) -> Result<Inspected> {
+    let cannot = |cause: &dyn std::fmt::Display| {
+        Error::user(format!(
+            "the schema records of `{}` cannot be read",
+            cell.package
+        ))
+        .because(cause)
+    };
+    let bytes = binary::section(executable, "cell_schema").map_err(|cause| cannot(&cause))?;
+    let records = Records::parse(&bytes).map_err(|cause| cannot(&cause))?;
+    let snapshot = records.only_service().map_err(|cause| {
+        let error = Error::user(format!("the schema of `{}` is not sound", cell.package))
+            .because(cause.message());
+        match cause.help() {
+            Some(help) => error.hint(help),
+            None => error,
+        }
+    })?;
+    Ok(Inspected {
+        calls: records
+            .calls()
+            .iter()
+            .map(|call| call.cell.clone())
+            .collect(),
+        snapshot: snapshot.map(Arc::new),
+    })
 }

@@ -12,11 +12,14 @@ mod plan;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cell_runtime::schema::Snapshot;
 
 use crate::error::{Error, Result};
 use crate::event::{Diagnostic, Event, Level, Sink};
 use crate::workspace::{Cell, Workspace};
-use inspect::{Inspected, Known};
+use inspect::Known;
 use plan::{Round, failures};
 
 /// Bindings settle in two rounds, three where one is missing, plus one for each further link of a chain of new
@@ -81,8 +84,8 @@ pub struct Built {
     pub hash: String,
     /// The fingerprint of its service, or 0.
     pub fingerprint: u64,
-    /// It has a service; one that only calls is ready as soon as it runs.
-    pub serves: bool,
+    /// The schema of its service, if it has one.
+    pub snapshot: Option<Arc<Snapshot>>,
     /// The cells that it calls.
     pub calls: BTreeSet<String>,
 }
@@ -166,13 +169,8 @@ impl Builder {
         batch.sources.clear();
         let mut by_name: BTreeMap<String, String> = BTreeMap::new();
         for ((cell, executable), known) in wanted.iter().zip(fresh) {
-            let Inspected {
-                name,
-                fingerprint,
-                calls,
-                ..
-            } = &known.inspected;
-            let name = name.clone().unwrap_or_else(|| cell.package.clone());
+            let inspected = &known.inspected;
+            let name = inspected.name().unwrap_or(&cell.package).to_owned();
             if let Some(other) = by_name.insert(name.clone(), cell.package.clone()) {
                 return Err(Error::user(format!(
                     "two packages are the cell `{name}`: `{other}` and `{}`",
@@ -180,7 +178,7 @@ impl Builder {
                 ))
                 .hint("rename the service of one of them, or opt one out with `cell = false` in its Cell.toml"));
             }
-            let mut calls = calls.clone();
+            let mut calls = inspected.calls.clone();
             calls.extend(cell.config.calls.iter().cloned());
             batch.built.insert(
                 cell.package.clone(),
@@ -189,8 +187,8 @@ impl Builder {
                     package: cell.package.clone(),
                     binary: known.private.clone(),
                     hash: known.hash.clone(),
-                    fingerprint: *fingerprint,
-                    serves: known.inspected.name.is_some(),
+                    fingerprint: inspected.fingerprint(),
+                    snapshot: inspected.snapshot.clone(),
                     calls,
                 },
             );

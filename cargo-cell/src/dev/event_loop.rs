@@ -17,6 +17,7 @@ use super::decide::{Action, Happened, State};
 use super::fleet::{Fleet, Outcome};
 use super::hub::Hub;
 use super::roster::{Roster, Swap};
+use super::shelf;
 use super::sight::Sight;
 use super::signals;
 use super::timing::{self, Stamps};
@@ -419,6 +420,17 @@ impl Loop {
         let _ = swap.done.send(true);
         let batch = swap.batch;
         self.roster.applied(&swap, &outcome);
+        for start in swap
+            .starts
+            .iter()
+            .filter(|start| outcome.serving.contains(&start.name))
+        {
+            if let Some(snapshot) = &start.snapshot
+                && let Err(error) = shelf::keep(&self.dirs.run, snapshot)
+            {
+                self.failure(&error);
+            }
+        }
         if !outcome.serving.is_empty() {
             self.sink.send(Event::Swapped {
                 batch,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use cell_runtime::schema::Snapshot;
 use serde::Serialize;
 
 /// A future of the fleet.
@@ -24,8 +26,8 @@ pub struct Start {
     pub binary_hash: String,
     /// The fingerprint of its service, or 0.
     pub fingerprint: u64,
-    /// Whether it has a service; one that only calls is ready as soon as it runs.
-    pub serves: bool,
+    /// The schema of its service, if it has one; one that only calls is ready as soon as it runs.
+    pub snapshot: Option<Arc<Snapshot>>,
     /// The cells that it calls.
     pub calls: Vec<String>,
     /// Whether two generations may live side by side.

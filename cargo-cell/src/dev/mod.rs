@@ -11,6 +11,7 @@ pub mod hub;
 mod loop_test;
 pub mod roster;
 pub mod sets;
+mod shelf;
 mod sight;
 mod signals;
 mod supervised;

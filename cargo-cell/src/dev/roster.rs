@@ -293,7 +293,7 @@ impl Roster {
             binary: built.binary.clone(),
             binary_hash: built.hash.clone(),
             fingerprint: built.fingerprint,
-            serves: built.serves,
+            snapshot: built.snapshot.clone(),
             calls: built.calls.iter().cloned().collect(),
             overlap: cell.config.overlap,
             sandbox: sandbox.unwrap_or_else(|| "auto".to_owned()),

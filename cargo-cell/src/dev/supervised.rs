@@ -64,7 +64,7 @@ fn spec(start: Start) -> CellSpec {
         binary: start.binary,
         binary_hash: start.binary_hash,
         fingerprint: start.fingerprint,
-        serves: start.serves,
+        serves: start.snapshot.is_some(),
         calls: start.calls,
         overlap: start.overlap,
         // The names were checked where they were read.

@@ -77,6 +77,11 @@ impl Reporter {
         let _ = inner.stdout.flush();
     }
 
+    /// Prints a result that is an error, for scripts, on stderr.
+    pub fn bad_result(&self, text: &str) {
+        self.lock().plain.line(text);
+    }
+
     /// Shows the error that ends a command.
     pub fn error(&self, error: &Error) {
         let mut inner = self.lock();

@@ -273,6 +273,10 @@ impl Plain {
         self.hints(&error.hints);
     }
 
+    pub(super) fn line(&mut self, text: &str) {
+        self.raw(&format!("{text}\n"));
+    }
+
     pub(super) fn finish(&mut self) {
         self.progress.stop();
     }
