@@ -14,7 +14,9 @@ mod panel {
     #[cell::handler]
     async fn describe(id: String) -> Result<String, String> {
         match button_service::get_state(id.clone()).await {
-            Ok(state) if state.pressed => Ok(format!("{id} is pressed, hover {:.2}", state.hover_t)),
+            Ok(state) if state.pressed => {
+                Ok(format!("{id} is pressed, hover {:.2}", state.hover_t))
+            }
             Ok(state) => Ok(format!("{id} is up, hover {:.2}", state.hover_t)),
             Err(error) => Err(error.to_string()),
         }

@@ -40,7 +40,12 @@ impl OrderBook {
                     Side::Buy => (&order.trader, &resting.trader),
                     Side::Sell => (&resting.trader, &order.trader),
                 };
-                matches.push(Match { buyer: buyer.clone(), seller: seller.clone(), price, quantity });
+                matches.push(Match {
+                    buyer: buyer.clone(),
+                    seller: seller.clone(),
+                    price,
+                    quantity,
+                });
                 if resting.quantity == 0 {
                     level.get_mut().pop_front();
                 }
@@ -115,7 +120,10 @@ mod tests {
         book.place(order(2, Side::Sell, 100, 5));
         book.place(order(3, Side::Sell, 100, 5));
         let (matches, rest) = book.place(order(4, Side::Buy, 101, 12));
-        assert_eq!(met(&matches), [("t4", "t2", 100, 5), ("t4", "t3", 100, 5), ("t4", "t1", 101, 2)]);
+        assert_eq!(
+            met(&matches),
+            [("t4", "t2", 100, 5), ("t4", "t3", 100, 5), ("t4", "t1", 101, 2)]
+        );
         assert_eq!(rest, 0);
         assert_eq!(book.view(9).asks, [Level { price: 101, quantity: 3, orders: 1 }]);
     }

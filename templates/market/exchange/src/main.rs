@@ -71,7 +71,9 @@ mod exchange {
     pub enum Refused {
         ZeroPrice,
         ZeroQuantity,
-        NoSuchOrder { order: u64 },
+        NoSuchOrder {
+            order: u64,
+        },
         /// The trade could not be written, so it did not happen.
         Ledger(String),
     }
@@ -102,7 +104,11 @@ mod exchange {
 
     /// At most `limit` trades, from the id `from` on.
     #[cell::handler]
-    async fn trades(market: cell::State<Market>, from: u64, limit: u32) -> Result<Vec<Trade>, Refused> {
+    async fn trades(
+        market: cell::State<Market>,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<Trade>, Refused> {
         market.trades(from, limit).await
     }
 }

@@ -23,12 +23,23 @@ struct Inner {
 impl Market {
     /// A market with an empty book.
     pub fn new() -> Self {
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        Market(Arc::new(Mutex::new(Inner { book: OrderBook::default(), next_order: 1, next_batch: started << 32 })))
+        let started =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        Market(Arc::new(Mutex::new(Inner {
+            book: OrderBook::default(),
+            next_order: 1,
+            next_batch: started << 32,
+        })))
     }
 
     /// Matches an order, has the trades written, and only then changes the book.
-    pub async fn place(&self, trader: String, side: Side, price: u64, quantity: u64) -> Result<Placed, Refused> {
+    pub async fn place(
+        &self,
+        trader: String,
+        side: Side,
+        price: u64,
+        quantity: u64,
+    ) -> Result<Placed, Refused> {
         if price == 0 {
             return Err(Refused::ZeroPrice);
         }
@@ -37,11 +48,18 @@ impl Market {
         }
         let market = self.clone();
         // A task of its own: a caller that goes away in the middle must not part the book from the ledger.
-        let placing = tokio::spawn(async move { market.settle(trader, side, price, quantity).await });
+        let placing =
+            tokio::spawn(async move { market.settle(trader, side, price, quantity).await });
         placing.await.unwrap_or_else(|error| Err(Refused::Ledger(error.to_string())))
     }
 
-    async fn settle(&self, trader: String, side: Side, price: u64, quantity: u64) -> Result<Placed, Refused> {
+    async fn settle(
+        &self,
+        trader: String,
+        side: Side,
+        price: u64,
+        quantity: u64,
+    ) -> Result<Placed, Refused> {
         let mut inner = self.0.lock().await;
         let order = inner.next_order;
         let mut book = inner.book.clone();
@@ -71,7 +89,9 @@ impl Market {
 
     /// What the ledger holds.
     pub async fn trades(&self, from: u64, limit: u32) -> Result<Vec<Trade>, Refused> {
-        let trades = ledger::trades(from, limit).await.map_err(|error| Refused::Ledger(error.to_string()))?;
+        let trades = ledger::trades(from, limit)
+            .await
+            .map_err(|error| Refused::Ledger(error.to_string()))?;
         Ok(trades.into_iter().map(trade).collect())
     }
 }
@@ -80,7 +100,12 @@ impl Market {
 async fn record(batch: u128, matches: Vec<Match>) -> Result<Vec<Trade>, Refused> {
     let fills: Vec<ledger::Fill> = matches
         .into_iter()
-        .map(|m| ledger::Fill { buyer: m.buyer, seller: m.seller, price: m.price, quantity: m.quantity })
+        .map(|m| ledger::Fill {
+            buyer: m.buyer,
+            seller: m.seller,
+            price: m.price,
+            quantity: m.quantity,
+        })
         .collect();
     let recorded = match ledger::record(batch, fills.clone()).await {
         Ok(recorded) => Ok(recorded),

@@ -33,13 +33,21 @@ mod ledger {
     /// Writes fills and returns their trades. A batch that is written already is not written again: its trades are
     /// returned, so that a caller may repeat a call whose answer was lost.
     #[cell::handler]
-    async fn record(store: cell::State<Store>, batch: u128, fills: Vec<Fill>) -> Result<Vec<Trade>, String> {
+    async fn record(
+        store: cell::State<Store>,
+        batch: u128,
+        fills: Vec<Fill>,
+    ) -> Result<Vec<Trade>, String> {
         store.record(batch, fills).await
     }
 
     /// At most `limit` trades, from the id `from` on.
     #[cell::handler]
-    async fn trades(store: cell::State<Store>, from: u64, limit: u32) -> Result<Vec<Trade>, String> {
+    async fn trades(
+        store: cell::State<Store>,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<Trade>, String> {
         store.trades(from, limit).await
     }
 
@@ -53,7 +61,8 @@ mod ledger {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // The supervisor names the one folder that this cell may write to.
-    let folder = std::env::var_os("CELL_DATA_DIR").map_or_else(|| "data".into(), std::path::PathBuf::from);
+    let folder =
+        std::env::var_os("CELL_DATA_DIR").map_or_else(|| "data".into(), std::path::PathBuf::from);
     let store = Store::open(&folder)?;
     cell::serve_local(ledger::handlers().state(store)).await
 }

@@ -24,9 +24,11 @@ pub struct Store(Arc<Database>);
 impl Store {
     /// Opens or creates the database in a folder.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create `{}`", folder.display()))?;
         let file = folder.join("trades.redb");
-        let database = Database::create(&file).with_context(|| format!("cannot open `{}`", file.display()))?;
+        let database =
+            Database::create(&file).with_context(|| format!("cannot open `{}`", file.display()))?;
         let write = database.begin_write()?;
         write.open_table(TRADES)?;
         write.open_table(BATCHES)?;
@@ -49,7 +51,15 @@ impl Store {
                         batches.insert(batch, (first, fills.len() as u64))?;
                         let mut written = Vec::with_capacity(fills.len());
                         for (id, fill) in (first..).zip(fills) {
-                            trades.insert(id, (fill.buyer.as_str(), fill.seller.as_str(), fill.price, fill.quantity))?;
+                            trades.insert(
+                                id,
+                                (
+                                    fill.buyer.as_str(),
+                                    fill.seller.as_str(),
+                                    fill.price,
+                                    fill.quantity,
+                                ),
+                            )?;
                             written.push(Trade { id, fill });
                         }
                         written
@@ -86,7 +96,11 @@ impl Store {
     }
 }
 
-fn read(table: &impl ReadableTable<u64, Row<'static>>, from: u64, to: u64) -> anyhow::Result<Vec<Trade>> {
+fn read(
+    table: &impl ReadableTable<u64, Row<'static>>,
+    from: u64,
+    to: u64,
+) -> anyhow::Result<Vec<Trade>> {
     let mut trades = Vec::new();
     for entry in table.range(from..to)? {
         let (id, row) = entry?;

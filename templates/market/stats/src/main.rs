@@ -40,7 +40,9 @@ mod stats {
     async fn headline() -> Result<String, String> {
         let trades = ledger::count().await.map_err(|error| error.to_string())?;
         let book = exchange::book(1).await.map_err(|error| error.to_string())?;
-        let price = |levels: &[exchange::Level]| levels.first().map_or("-".to_owned(), |level| level.price.to_string());
+        let price = |levels: &[exchange::Level]| {
+            levels.first().map_or("-".to_owned(), |level| level.price.to_string())
+        };
         Ok(format!("market: {trades} trades, bid {}, ask {}", price(&book.bids), price(&book.asks)))
     }
 }

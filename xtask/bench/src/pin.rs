@@ -1,0 +1,59 @@
+//! Cores, and the machine in words.
+
+use anyhow::{Result, bail};
+
+/// The cores that this process may use.
+pub fn cores() -> Result<Vec<usize>> {
+    // SAFETY: an all-zero set is a valid one, and the call writes no more than its size.
+    let set = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) != 0 {
+            return Err(std::io::Error::last_os_error().into());
+        }
+        set
+    };
+    // SAFETY: every index is below the size of the set.
+    let cores: Vec<usize> = (0..libc::CPU_SETSIZE as usize)
+        .filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) })
+        .collect();
+    if cores.is_empty() {
+        bail!("this process may use no core");
+    }
+    Ok(cores)
+}
+
+/// Pins this thread.
+pub fn to_core(cpu: usize) -> Result<()> {
+    // SAFETY: an all-zero set is a valid one; `cpu` comes from `cores` and is below its size.
+    let done = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
+    };
+    if done != 0 {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    Ok(())
+}
+
+/// The processor, the kernel and the memory.
+pub fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_default();
+        line.split_once(':')
+            .map_or("?", |(_, value)| value.trim())
+            .to_owned()
+    };
+    let processor = field(&read("/proc/cpuinfo"), "model name");
+    let memory = field(&read("/proc/meminfo"), "MemTotal");
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!(
+        "machine: {processor}, {cores} cores, {memory}, Linux {}",
+        kernel.trim()
+    )
+}

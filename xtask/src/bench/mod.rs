@@ -1,0 +1,48 @@
+//! `cargo xtask bench`: figures, each measured beside what it is compared with.
+
+mod edits;
+
+use anyhow::Result;
+
+use crate::shell;
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// A 64-byte call over one Unix socket, beside raw tokio, tarpc and tonic
+    Call {
+        /// `--rounds N`, `--lone N`, `--crowd N`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// From the last write of an edit to the first answer of the new code, without the build
+    Loop(edits::Args),
+}
+
+/// Runs a benchmark.
+pub fn run(args: &Args) -> Result<()> {
+    match &args.what {
+        What::Call { rest } => {
+            // A workspace of its own: what it compares with never slows the project's builds down.
+            let mut cargo = shell::cargo();
+            cargo
+                .args([
+                    "run",
+                    "--quiet",
+                    "--release",
+                    "--manifest-path",
+                    "xtask/bench/Cargo.toml",
+                    "--",
+                ])
+                .args(rest);
+            cargo.env("CARGO_TARGET_DIR", shell::target_dir().join("bench"));
+            shell::run(&mut cargo)
+        }
+        What::Loop(args) => edits::run(args),
+    }
+}
