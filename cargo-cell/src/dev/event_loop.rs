@@ -17,10 +17,9 @@ use super::decide::{Action, Happened, State};
 use super::fleet::{Fleet, Outcome};
 use super::hub::Hub;
 use super::roster::{Roster, Swap};
-use super::shelf;
 use super::sight::Sight;
 use super::signals;
-use super::timing::{self, Stamps};
+use super::timing::Stamps;
 use crate::build::{Batch, Builder, Writes};
 use crate::error::{Error, Result};
 use crate::event::{CellFound, Event, Sink};
@@ -57,9 +56,9 @@ pub struct Built {
 /// A swap that is over.
 #[derive(Debug)]
 pub struct Applied {
-    swap: Swap,
-    outcome: Outcome,
-    at: Instant,
+    pub(super) swap: Swap,
+    pub(super) outcome: Outcome,
+    pub(super) at: Instant,
 }
 
 /// What the loop works with.
@@ -80,34 +79,34 @@ pub struct Setup {
     pub hub: Arc<Hub>,
 }
 
-struct Loop {
-    workspace: Workspace,
-    dirs: Dirs,
-    manifest: PathBuf,
-    fleet: Arc<dyn Fleet>,
-    sink: Sink,
-    hub: Arc<Hub>,
-    inputs: UnboundedSender<Input>,
-    state: State,
-    roster: Roster,
-    builder: Arc<tokio::sync::Mutex<Builder>>,
-    build: Option<JoinHandle<()>>,
+pub(super) struct Loop {
+    pub(super) workspace: Workspace,
+    pub(super) dirs: Dirs,
+    pub(super) manifest: PathBuf,
+    pub(super) fleet: Arc<dyn Fleet>,
+    pub(super) sink: Sink,
+    pub(super) hub: Arc<Hub>,
+    pub(super) inputs: UnboundedSender<Input>,
+    pub(super) state: State,
+    pub(super) roster: Roster,
+    pub(super) builder: Arc<tokio::sync::Mutex<Builder>>,
+    pub(super) build: Option<JoinHandle<()>>,
     /// The workspace could not be loaded: the next build tries again.
-    stale: bool,
-    sight: Sight,
+    pub(super) stale: bool,
+    pub(super) sight: Sight,
     /// The stamps of the changes that the next build takes, and of the builds under way.
-    stamps: Option<Stamps>,
-    batches: BTreeMap<u64, Progress>,
-    leaving: bool,
+    pub(super) stamps: Option<Stamps>,
+    pub(super) batches: BTreeMap<u64, Progress>,
+    pub(super) leaving: bool,
 }
 
 /// The stamps of a batch and what it gave.
-struct Progress {
-    stamps: Stamps,
-    batch: Option<(Batch, Instant)>,
+pub(super) struct Progress {
+    pub(super) stamps: Stamps,
+    pub(super) batch: Option<(Batch, Instant)>,
     /// Swaps that are not over.
-    open: usize,
-    served: Vec<String>,
+    pub(super) open: usize,
+    pub(super) served: Vec<String>,
 }
 
 /// Runs the loop until somebody stops it.
@@ -267,7 +266,7 @@ impl Loop {
         .await;
     }
 
-    async fn act(&mut self, happened: Happened) {
+    pub(super) async fn act(&mut self, happened: Happened) {
         for action in self.state.decide(happened) {
             match action {
                 Action::Build { batch, reload } => self.start_build(batch, reload),
@@ -363,173 +362,7 @@ impl Loop {
         self.act(Happened::Built { batch: built.batch }).await;
     }
 
-    async fn swap(&mut self, batch: u64) {
-        for name in self.roster.gone() {
-            self.fleet.retire(&name).await;
-        }
-        for (name, reason) in self.roster.unavailable() {
-            self.fleet.set_unavailable(&name, &reason);
-        }
-        for cycle in self.roster.new_cycles() {
-            self.sink.send(Event::Cycle { cells: cycle });
-        }
-        let plan = self.roster.plan(batch);
-        for event in plan.held {
-            self.sink.send(event);
-        }
-        let quiet = plan.swaps.is_empty();
-        if let Some(progress) = self.batches.get_mut(&batch) {
-            progress.open = plan.swaps.len();
-        }
-        for (swap, waits) in plan.swaps {
-            self.start_swap(swap, waits);
-        }
-        if quiet {
-            if self
-                .batches
-                .get(&batch)
-                .and_then(|progress| progress.batch.as_ref())
-                .is_some_and(|(b, _)| b.success)
-            {
-                self.sink.send(Event::Unchanged { batch });
-            }
-            self.finish_batch(batch, Instant::now());
-        }
-    }
-
-    fn start_swap(&self, swap: Swap, waits: Vec<tokio::sync::watch::Receiver<bool>>) {
-        let fleet = self.fleet.clone();
-        let inputs = self.inputs.clone();
-        tokio::spawn(async move {
-            for mut callee in waits {
-                // A sender that is gone is as good as one that is done.
-                let _ = callee.wait_for(|done| *done).await;
-            }
-            let outcome = fleet.apply(swap.starts.clone(), swap.all_or_none).await;
-            // The loop may have left already.
-            let _ = inputs.send(Input::Applied(Applied {
-                swap,
-                outcome,
-                at: Instant::now(),
-            }));
-        });
-    }
-
-    async fn applied(&mut self, applied: Applied) {
-        let Applied { swap, outcome, at } = applied;
-        let _ = swap.done.send(true);
-        let batch = swap.batch;
-        self.roster.applied(&swap, &outcome);
-        for start in swap
-            .starts
-            .iter()
-            .filter(|start| outcome.serving.contains(&start.name))
-        {
-            if let Some(snapshot) = &start.snapshot
-                && let Err(error) = shelf::keep(&self.dirs.run, snapshot)
-            {
-                self.failure(&error);
-            }
-        }
-        if !outcome.serving.is_empty() {
-            self.sink.send(Event::Swapped {
-                batch,
-                cells: outcome.serving.clone(),
-            });
-        }
-        if let Some((culprit, message)) = outcome.failed.iter().next() {
-            let cells = swap
-                .starts
-                .iter()
-                .map(|start| start.name.clone())
-                .filter(|n| !outcome.serving.contains(n));
-            self.sink.send(Event::SwapFailed {
-                batch,
-                cells: cells.collect(),
-                culprit: culprit.clone(),
-                message: message.clone(),
-            });
-        }
-        if let Some(progress) = self.batches.get_mut(&batch) {
-            progress.open = progress.open.saturating_sub(1);
-            progress.served.extend(outcome.serving);
-            if progress.open == 0 {
-                self.finish_batch(batch, at);
-            }
-        }
-        let roster = &self.roster;
-        let in_use = |path: &std::path::Path| roster.uses(path);
-        if self.batches.is_empty()
-            && let Ok(builder) = self.builder.try_lock()
-        {
-            builder.forget(&in_use);
-        }
-    }
-
-    fn finish_batch(&mut self, number: u64, at: Instant) {
-        let Some(progress) = self.batches.remove(&number) else {
-            return;
-        };
-        if let Some((batch, built)) = progress.batch {
-            let timings =
-                timing::timings(number, progress.stamps, &batch, built, at, progress.served);
-            self.sink.send(Event::Timings(timings));
-        }
-    }
-
-    async fn asked(&mut self, request: Request, answers: Answers) {
-        match request {
-            Request::Status => {
-                let cells = self.fleet.status().await;
-                let answer = serde_json::json!({
-                    "running": true,
-                    "pid": std::process::id(),
-                    "root": self.workspace.root.display().to_string(),
-                    "run": self.dirs.run.display().to_string(),
-                    "building": self.state.building(),
-                    "held": self.roster.held(),
-                    "cells": cells,
-                });
-                // Whoever asked may be gone.
-                let _ = answers.try_send(answer);
-            }
-            Request::Logs {
-                cells,
-                lines,
-                follow,
-            } => self.hub.logs(&cells, lines, follow, answers),
-            Request::Restart { cells } => {
-                let names = if cells.is_empty() {
-                    self.roster.serving()
-                } else {
-                    cells
-                };
-                let fleet = self.fleet.clone();
-                tokio::spawn(async move {
-                    for name in names {
-                        let answer = match fleet.restart(&name).await {
-                            Ok(()) => serde_json::json!({"restarted": name}),
-                            Err(reason) => {
-                                serde_json::json!({"error": format!("cannot restart `{name}`: {reason}")})
-                            }
-                        };
-                        let _ = answers.send(answer).await;
-                    }
-                });
-            }
-            Request::Down => {
-                if !self.state.is_stopping() {
-                    self.sink.send(Event::Stopping {
-                        by: "cargo cell down".to_owned(),
-                    });
-                    self.act(Happened::Stop).await;
-                }
-                self.hub.until_stopped(answers);
-            }
-        }
-    }
-
-    fn failure(&self, error: &Error) {
+    pub(super) fn failure(&self, error: &Error) {
         self.sink.send(Event::Failure {
             message: error.to_string(),
             hints: error.hints.clone(),

@@ -15,6 +15,7 @@ mod shelf;
 mod sight;
 mod signals;
 mod supervised;
+mod swapping;
 mod timing;
 
 use std::path::PathBuf;

@@ -1,0 +1,183 @@
+//! The loop's second half: what a build gave is swapped in, and what people ask is answered.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this file is part of the I/O edge of `dev`: it reads the clock"
+)]
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::control::{Answers, Request};
+use super::decide::Happened;
+use super::event_loop::{Applied, Input, Loop};
+use super::roster::Swap;
+use super::{shelf, timing};
+use crate::event::Event;
+
+impl Loop {
+    pub(super) async fn swap(&mut self, batch: u64) {
+        for name in self.roster.gone() {
+            self.fleet.retire(&name).await;
+        }
+        for (name, reason) in self.roster.unavailable() {
+            self.fleet.set_unavailable(&name, &reason);
+        }
+        for cycle in self.roster.new_cycles() {
+            self.sink.send(Event::Cycle { cells: cycle });
+        }
+        let plan = self.roster.plan(batch);
+        for event in plan.held {
+            self.sink.send(event);
+        }
+        let quiet = plan.swaps.is_empty();
+        if let Some(progress) = self.batches.get_mut(&batch) {
+            progress.open = plan.swaps.len();
+        }
+        for (swap, waits) in plan.swaps {
+            self.start_swap(swap, waits);
+        }
+        if quiet {
+            if self
+                .batches
+                .get(&batch)
+                .and_then(|progress| progress.batch.as_ref())
+                .is_some_and(|(b, _)| b.success)
+            {
+                self.sink.send(Event::Unchanged { batch });
+            }
+            self.finish_batch(batch, Instant::now());
+        }
+    }
+
+    fn start_swap(&self, swap: Swap, waits: Vec<tokio::sync::watch::Receiver<bool>>) {
+        let fleet = self.fleet.clone();
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            for mut callee in waits {
+                // A sender that is gone is as good as one that is done.
+                let _ = callee.wait_for(|done| *done).await;
+            }
+            let outcome = fleet.apply(swap.starts.clone(), swap.all_or_none).await;
+            // The loop may have left already.
+            let _ = inputs.send(Input::Applied(Applied {
+                swap,
+                outcome,
+                at: Instant::now(),
+            }));
+        });
+    }
+
+    pub(super) async fn applied(&mut self, applied: Applied) {
+        let Applied { swap, outcome, at } = applied;
+        let _ = swap.done.send(true);
+        let batch = swap.batch;
+        self.roster.applied(&swap, &outcome);
+        for start in swap
+            .starts
+            .iter()
+            .filter(|start| outcome.serving.contains(&start.name))
+        {
+            if let Some(snapshot) = &start.snapshot
+                && let Err(error) = shelf::keep(&self.dirs.run, snapshot)
+            {
+                self.failure(&error);
+            }
+        }
+        if !outcome.serving.is_empty() {
+            self.sink.send(Event::Swapped {
+                batch,
+                cells: outcome.serving.clone(),
+            });
+        }
+        if let Some((culprit, message)) = outcome.failed.iter().next() {
+            let cells = swap
+                .starts
+                .iter()
+                .map(|start| start.name.clone())
+                .filter(|n| !outcome.serving.contains(n));
+            self.sink.send(Event::SwapFailed {
+                batch,
+                cells: cells.collect(),
+                culprit: culprit.clone(),
+                message: message.clone(),
+            });
+        }
+        if let Some(progress) = self.batches.get_mut(&batch) {
+            progress.open = progress.open.saturating_sub(1);
+            progress.served.extend(outcome.serving);
+            if progress.open == 0 {
+                self.finish_batch(batch, at);
+            }
+        }
+        let roster = &self.roster;
+        let in_use = |path: &Path| roster.uses(path);
+        if self.batches.is_empty()
+            && let Ok(builder) = self.builder.try_lock()
+        {
+            builder.forget(&in_use);
+        }
+    }
+
+    fn finish_batch(&mut self, number: u64, at: Instant) {
+        let Some(progress) = self.batches.remove(&number) else {
+            return;
+        };
+        if let Some((batch, built)) = progress.batch {
+            let timings =
+                timing::timings(number, progress.stamps, &batch, built, at, progress.served);
+            self.sink.send(Event::Timings(timings));
+        }
+    }
+
+    pub(super) async fn asked(&mut self, request: Request, answers: Answers) {
+        match request {
+            Request::Status => {
+                let cells = self.fleet.status().await;
+                let answer = serde_json::json!({
+                    "running": true,
+                    "pid": std::process::id(),
+                    "root": self.workspace.root.display().to_string(),
+                    "run": self.dirs.run.display().to_string(),
+                    "building": self.state.building(),
+                    "held": self.roster.held(),
+                    "cells": cells,
+                });
+                // Whoever asked may be gone.
+                let _ = answers.try_send(answer);
+            }
+            Request::Logs {
+                cells,
+                lines,
+                follow,
+            } => self.hub.logs(&cells, lines, follow, answers),
+            Request::Restart { cells } => {
+                let names = if cells.is_empty() {
+                    self.roster.serving()
+                } else {
+                    cells
+                };
+                let fleet = self.fleet.clone();
+                tokio::spawn(async move {
+                    for name in names {
+                        let answer = match fleet.restart(&name).await {
+                            Ok(()) => serde_json::json!({"restarted": name}),
+                            Err(reason) => {
+                                serde_json::json!({"error": format!("cannot restart `{name}`: {reason}")})
+                            }
+                        };
+                        let _ = answers.send(answer).await;
+                    }
+                });
+            }
+            Request::Down => {
+                if !self.state.is_stopping() {
+                    self.sink.send(Event::Stopping {
+                        by: "cargo cell down".to_owned(),
+                    });
+                    self.act(Happened::Stop).await;
+                }
+                self.hub.until_stopped(answers);
+            }
+        }
+    }
+}
