@@ -158,7 +158,12 @@ pub(super) async fn serve<S: Stream>(
                     .receive(Instant::now(), &buf[..len], &mut events);
                 for event in events.drain(..) {
                     match event {
-                        ServerEvent::Accepted(hello) => caller.name = hello.client.into(),
+                        ServerEvent::Accepted(hello) => {
+                            caller.name = hello.client.into();
+                            // Sent before the first call is started: a client whose connection ends without it may
+                            // send its calls again.
+                            shared.lock().flush(&shared.writer);
+                        }
                         ServerEvent::Call(call) => start(&shared, &*service, &caller, call).await,
                         ServerEvent::Cancelled(id) => cancel(&shared, id),
                     }

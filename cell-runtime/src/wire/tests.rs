@@ -49,14 +49,14 @@ impl Pair {
 
     fn feed_server(&mut self) -> Vec<ServerEvent> {
         let mut events = Vec::new();
-        let bytes = std::mem::take(self.client.out());
+        let bytes = take(self.client.out());
         self.server.receive(self.now, &bytes, &mut events).unwrap();
         events
     }
 
     fn feed_client(&mut self) -> Vec<ClientEvent> {
         let mut events = Vec::new();
-        let bytes = std::mem::take(self.server.out());
+        let bytes = take(self.server.out());
         self.client.receive(&bytes, &mut events).unwrap();
         events
     }
@@ -65,6 +65,12 @@ impl Pair {
         let request = request(self.now);
         self.client.start(self.now, &request).unwrap()
     }
+}
+
+fn take(out: &mut Outbox) -> Vec<u8> {
+    let bytes = out.pending().to_vec();
+    out.advance(bytes.len());
+    bytes
 }
 
 fn ok(bytes: &[u8]) -> Result<Reply, Status> {
@@ -199,6 +205,41 @@ fn a_lost_connection_says_whether_a_call_may_have_been_started() {
         };
         assert_eq!(events, [ClientEvent::Done(id, Err(expected))]);
     }
+}
+
+#[test]
+fn a_call_whose_frame_did_not_leave_whole_goes_elsewhere_and_the_others_wait() {
+    let mut pair = Pair::new();
+    let sent = pair.call();
+    pair.feed_server();
+    pair.feed_client();
+    let left = pair.call();
+    let whole = pair.client.out().pending().len();
+    let (cut, unsent) = (pair.call(), pair.call());
+    // One byte of the second of three frames is missing; what has left is forgotten in between.
+    pair.client.out().advance(2 * whole - 1);
+    pair.client.out().compact();
+    assert_eq!(pair.client.out().pending().len(), 1 + whole);
+    let mut events = Vec::new();
+    pair.client.write_failed("broken pipe", &mut events);
+    let not_started =
+        |id| ClientEvent::Done(id, Err(CallFailure::NotStarted("broken pipe".into())));
+    assert_eq!(events, [not_started(cut), not_started(unsent)]);
+    assert!(!pair.client.is_open() && !pair.client.is_finished());
+    let next = request(pair.now);
+    assert!(matches!(
+        pair.client.start(pair.now, &next),
+        Err(CallFailure::NotStarted(_))
+    ));
+    // The GOAWAY that was waiting says that the other one was not started either.
+    pair.server.go_away();
+    pair.server.respond(sent, ok(b"1"));
+    let events = pair.feed_client();
+    assert!(
+        matches!(&events[1], ClientEvent::Done(id, Err(CallFailure::NotStarted(_))) if *id == left)
+    );
+    assert!(matches!(&events[2], ClientEvent::Done(id, Ok(_)) if *id == sent));
+    assert!(pair.client.is_finished());
 }
 
 #[test]
