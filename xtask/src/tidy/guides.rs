@@ -86,13 +86,18 @@ fn reasons() -> Result<Vec<String>> {
         .nth(1)
         .unwrap_or_default();
     let section = section.split("\n[").next().unwrap_or_default();
+    let reasons = map.split("\n## Dependencies").nth(1).unwrap_or_default();
+    let given: BTreeSet<&str> = reasons
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
+        .flat_map(|names| names.split([',', ' ']))
+        .collect();
     let names = section
         .lines()
         .filter_map(|line| Some(line.split_once(" = ")?.0.trim()))
-        .filter(|name| !name.starts_with('#'));
-    let names = names.filter(|name| !name.starts_with("cell-"));
+        .filter(|name| !name.starts_with(['#', '"']) && !name.starts_with("cell-"));
     Ok(names
-        .filter(|name| !map.contains(&format!("- `{name}`")))
+        .filter(|name| !given.contains(name))
         .map(|name| format!("ARCHITECTURE.md: no line of reason for the dependency `{name}`"))
         .collect())
 }
