@@ -313,6 +313,7 @@ impl Loop {
                 served: Vec::new(),
             },
         );
+        self.sight.building();
         let builder = self.builder.clone();
         let sink = self.sink.clone();
         let inputs = self.inputs.clone();

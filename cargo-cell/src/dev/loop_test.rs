@@ -240,6 +240,16 @@ async fn every_kind_of_save_is_built_once_and_restarts_only_what_changed() {
     assert_eq!(builds(&events), 1, "{events:#?}");
     assert_eq!(bench.applied(), names(&["a"]));
 
+    // A file that is moved here from long ago: cargo alone would pass it over.
+    bench.edit("old.rs", &program("old"));
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let old = std::fs::File::open(bench.root.join("old.rs")).expect("opened");
+    old.set_modified(long_ago).expect("aged");
+    std::fs::rename(bench.root.join("old.rs"), &file).expect("renamed");
+    let events = bench.batch().await;
+    assert_eq!(builds(&events), 1, "{events:#?}");
+    assert_eq!(bench.applied(), names(&["a"]));
+
     // Two files of one checkout make one batch.
     bench.edit("a/src/main.rs", &program("six"));
     bench.edit("b/src/main.rs", &program("six"));

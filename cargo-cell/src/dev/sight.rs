@@ -5,14 +5,14 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::timing::Stamps;
 use crate::build::Batch;
 use crate::error::{Error, Result};
-use crate::watch::notify::{Raw, Watch, content, since_written};
+use crate::watch::notify::{Raw, Watch, content, now, renew, since_written};
 use crate::watch::{Content, Debounce, Interest, Relevance, Tracker, Verdict, filter};
 use crate::workspace::{Dirs, Workspace};
 
@@ -22,6 +22,8 @@ pub(super) struct Sight {
     debounce: Debounce,
     tracker: Tracker,
     relevance: Relevance,
+    /// When cargo was started last.
+    built: SystemTime,
 }
 
 /// What has changed and matters.
@@ -51,6 +53,7 @@ impl Sight {
                 broad: true,
                 ..Relevance::default()
             },
+            built: SystemTime::UNIX_EPOCH,
         })
     }
 
@@ -143,6 +146,8 @@ impl Sight {
                 .collect()
         };
         let builds = of(&|interest| interest >= Interest::Build);
+        let written_before_decided = since_written(builds.iter());
+        renew(builds.iter(), self.built);
         Ok(Some(Seen {
             shaders: of(&|interest| interest == Interest::Shader),
             workspace: changed
@@ -150,7 +155,7 @@ impl Sight {
                 .any(|(_, interest)| *interest == Interest::Workspace),
             stamps: Stamps {
                 seen: settled.first_seen,
-                written_before_decided: since_written(builds.iter()),
+                written_before_decided,
                 decided,
             },
             changed: builds,
@@ -189,6 +194,11 @@ impl Sight {
         } else {
             Err(trouble)
         }
+    }
+
+    /// Cargo is about to be started.
+    pub(super) fn building(&mut self) {
+        self.built = now();
     }
 
     /// Dep-info cannot be trusted: every file of a package may matter.

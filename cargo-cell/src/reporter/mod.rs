@@ -4,12 +4,19 @@ mod json;
 mod plain;
 mod progress;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 use clap::ColorChoice;
 
 use crate::error::Error;
 use crate::event::Event;
+use crate::supervisor::SupervisorEvent;
+
+/// A terminal that stands still must not stop the loop or a cell: beyond this many events what cells print is dropped,
+/// and how much of it is said.
+const BACKLOG_MAX: usize = 10_000;
 
 /// How to show events.
 #[derive(Debug, Clone, Copy)]
@@ -24,72 +31,62 @@ pub struct Settings {
     pub color: ColorChoice,
 }
 
-/// A handle to the one who prints; cheap to clone.
+/// A handle to the one who prints, a thread of its own; cheap to clone.
 #[derive(Clone)]
 pub struct Reporter {
-    inner: Arc<Mutex<Inner>>,
+    orders: Sender<Order>,
+    backlog: Arc<AtomicUsize>,
+    lost: Arc<AtomicU64>,
     settings: Settings,
 }
 
-struct Inner {
-    plain: plain::Plain,
-    stdout: anstream::AutoStream<std::io::Stdout>,
+enum Order {
+    Event(Box<Event>, f64),
+    Result(String),
+    BadResult(String),
+    Error(Error, f64),
+    Finish(std::sync::mpsc::SyncSender<()>),
 }
 
 impl Reporter {
     /// A reporter on this process's stdout and stderr.
     #[must_use]
     pub fn start(settings: Settings) -> Self {
-        let choice = match settings.color {
-            ColorChoice::Always => anstream::ColorChoice::Always,
-            ColorChoice::Never => anstream::ColorChoice::Never,
-            ColorChoice::Auto => color_of_cargo(std::env::var("CARGO_TERM_COLOR").ok().as_deref()),
-        };
-        let inner = Inner {
-            plain: plain::Plain::new(
-                anstream::AutoStream::new(std::io::stderr(), choice),
-                settings,
-            ),
-            stdout: anstream::AutoStream::new(std::io::stdout(), choice),
-        };
-        Reporter {
-            inner: Arc::new(Mutex::new(inner)),
+        let (orders, received) = channel();
+        let reporter = Reporter {
+            orders,
+            backlog: Arc::default(),
+            lost: Arc::default(),
             settings,
-        }
+        };
+        let (backlog, lost) = (reporter.backlog.clone(), reporter.lost.clone());
+        std::thread::spawn(move || print(settings, &received, &backlog, &lost));
+        reporter
     }
 
     /// Shows an event.
     pub fn event(&self, event: &Event) {
-        let mut inner = self.lock();
-        if self.settings.json {
-            json::event(&mut inner.stdout, event);
-        } else if self.settings.quiet < 2 {
-            inner.plain.event(event);
+        let full = self.backlog.load(Ordering::Relaxed) >= BACKLOG_MAX;
+        if full && matches!(event, Event::Cell(SupervisorEvent::Log { .. })) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        self.order(Order::Event(Box::new(event.clone()), json::now_ms()));
     }
 
     /// Prints a command's result.
     pub fn result(&self, text: &str) {
-        use std::io::Write;
-        let mut inner = self.lock();
-        // A closed pipe (`| head`) is not an error of ours: the reader has what it wanted.
-        let _ = writeln!(inner.stdout, "{text}");
-        let _ = inner.stdout.flush();
+        self.order(Order::Result(text.to_owned()));
     }
 
     /// Prints a result that is an error, for scripts, on stderr.
     pub fn bad_result(&self, text: &str) {
-        self.lock().plain.line(text);
+        self.order(Order::BadResult(text.to_owned()));
     }
 
     /// Shows the error that ends a command.
     pub fn error(&self, error: &Error) {
-        let mut inner = self.lock();
-        if self.settings.json {
-            json::error(&mut inner.stdout, error);
-        } else if !error.shown && self.settings.quiet < 2 {
-            inner.plain.error(error);
-        }
+        self.order(Order::Error(error.clone(), json::now_ms()));
     }
 
     /// Whether JSON events are asked for.
@@ -98,15 +95,88 @@ impl Reporter {
         self.settings.json
     }
 
-    /// Clears what is drawn over, for example a progress bar.
+    /// Returns once everything is printed.
     pub fn finish(&self) {
-        self.lock().plain.finish();
+        let (done, printed) = sync_channel(1);
+        self.order(Order::Finish(done));
+        // A printer that is gone has nothing left to print.
+        let _ = printed.recv();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic while printing leaves at worst half a line: better to go on than to die a second time.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn order(&self, order: Order) {
+        self.backlog.fetch_add(1, Ordering::Relaxed);
+        // The printer ends with the process.
+        let _ = self.orders.send(order);
     }
+}
+
+fn print(settings: Settings, orders: &Receiver<Order>, backlog: &AtomicUsize, lost: &AtomicU64) {
+    let choice = match settings.color {
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+        ColorChoice::Auto => color_of_cargo(std::env::var("CARGO_TERM_COLOR").ok().as_deref()),
+    };
+    let mut plain = plain::Plain::new(
+        anstream::AutoStream::new(std::io::stderr(), choice),
+        settings,
+    );
+    let mut stdout = anstream::AutoStream::new(std::io::stdout(), choice);
+    let silent = settings.quiet >= 2;
+    while let Ok(order) = orders.recv() {
+        let left = backlog.fetch_sub(1, Ordering::Relaxed);
+        if left < BACKLOG_MAX / 2 {
+            let lines = lost.swap(0, Ordering::Relaxed);
+            if lines > 0 {
+                let message =
+                    format!("{lines} lines of cells are not shown: the terminal was too slow");
+                show(
+                    settings,
+                    &mut plain,
+                    &mut stdout,
+                    &Event::Warning { message },
+                    json::now_ms(),
+                );
+            }
+        }
+        match order {
+            Order::Event(event, at_ms) => show(settings, &mut plain, &mut stdout, &event, at_ms),
+            Order::Result(text) => result(&mut stdout, &text),
+            Order::BadResult(text) => plain.line(&text),
+            Order::Error(error, at_ms) if settings.json => json::error(&mut stdout, &error, at_ms),
+            Order::Error(error, _) => {
+                if !error.shown && !silent {
+                    plain.error(&error);
+                }
+            }
+            Order::Finish(done) => {
+                plain.finish();
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+type Stdout = anstream::AutoStream<std::io::Stdout>;
+
+fn show(
+    settings: Settings,
+    plain: &mut plain::Plain,
+    stdout: &mut Stdout,
+    event: &Event,
+    at_ms: f64,
+) {
+    if settings.json {
+        json::event(stdout, event, at_ms);
+    } else if settings.quiet < 2 {
+        plain.event(event);
+    }
+}
+
+fn result(stdout: &mut Stdout, text: &str) {
+    use std::io::Write;
+    // A closed pipe (`| head`) is not an error of ours: the reader has what it wanted.
+    let _ = writeln!(stdout, "{text}");
+    let _ = stdout.flush();
 }
 
 fn color_of_cargo(setting: Option<&str>) -> anstream::ColorChoice {

@@ -209,6 +209,26 @@ pub fn since_written<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Option<std
     SystemTime::now().duration_since(newest).ok()
 }
 
+/// Cargo decides by time: a file that was moved here, or unpacked, with an old time would be passed over. Gives such files
+/// the time of now.
+pub fn renew<'a>(paths: impl Iterator<Item = &'a PathBuf>, built: SystemTime) {
+    for path in paths {
+        let old = std::fs::metadata(path)
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|time| time <= built);
+        if old && let Ok(file) = std::fs::File::open(path) {
+            // A file that is not ours to change keeps its time: cargo then sees what it always sees.
+            let _ = file.set_modified(SystemTime::now());
+        }
+    }
+}
+
+/// The time of the file system's own clock, as far as it can be told.
+#[must_use]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 fn is_folder(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
