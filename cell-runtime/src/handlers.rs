@@ -1,0 +1,276 @@
+//! A cell's handlers: routes by name (made by `#[cell::service]`) or by message type (added with [`Handlers::on`]).
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::Error;
+use crate::protein::Protein;
+use crate::schema;
+use crate::server::{CallContext, CallFuture, Reply, RouteId, Service, Status, StatusCode};
+use crate::service::{Incoming, answer};
+use crate::vesicle::Vesicle;
+
+/// State of any type, shared by all calls.
+pub(crate) type AnyState = Arc<dyn Any + Send + Sync>;
+
+/// One route's code.
+pub(crate) type Handler = Arc<dyn Fn(Incoming) -> CallFuture + Send + Sync>;
+
+/// Marks handlers that have everything that they need.
+#[derive(Debug)]
+pub enum Ready {}
+
+/// Marks handlers that still need their state, a value of type `S`.
+#[derive(Debug)]
+pub struct Needs<S>(PhantomData<fn(S)>);
+
+/// Handlers that can be served.
+#[diagnostic::on_unimplemented(
+    message = "these handlers cannot be served without their state: {Self}",
+    label = "add `.state(…)` here: some handler takes `cell::State`",
+    note = "for example `cell::serve_local(my_service::handlers().state(MyState::default()))`"
+)]
+pub trait Complete {}
+
+impl Complete for Ready {}
+
+/// The handlers of a cell. `my_service::handlers()` gives those of a `#[cell::service]`; [`Handlers::new`] starts an empty
+/// set for the low level.
+pub struct Handlers<S = Ready> {
+    identity: Identity,
+    routes: Vec<(Key, Handler)>,
+    state: Option<AnyState>,
+    needs: PhantomData<fn() -> S>,
+}
+
+/// Whose handlers they are.
+#[derive(Clone, Debug)]
+enum Identity {
+    /// A service's: the path of its module, by which its schema is found.
+    Service(&'static str),
+    /// A cell's without a schema.
+    Name(Option<String>),
+}
+
+/// How a route is found.
+enum Key {
+    /// By its name in the schema.
+    Name(&'static str),
+    /// By the type of its request.
+    Message(RouteId),
+}
+
+impl<S> std::fmt::Debug for Handlers<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Handlers({:?}, {} routes)",
+            self.identity,
+            self.routes.len()
+        )
+    }
+}
+
+impl Default for Handlers {
+    fn default() -> Handlers {
+        Handlers::new()
+    }
+}
+
+impl Handlers {
+    /// No handlers. Such a cell has no schema: nothing checks that its callers agree with it.
+    pub fn new() -> Handlers {
+        Handlers {
+            identity: Identity::Name(None),
+            routes: Vec::new(),
+            state: None,
+            needs: PhantomData,
+        }
+    }
+
+    /// Names the cell. Without it the cell is called what the supervisor calls it.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Handlers {
+        self.identity = Identity::Name(Some(name.into()));
+        self
+    }
+
+    /// Answers messages of type `Req` with `f`; `Synapse::ask` calls it.
+    #[must_use]
+    pub fn on<Req, Fut>(self, f: impl Fn(Req) -> Fut + Send + Sync + 'static) -> Handlers
+    where
+        Req: Protein + Send,
+        Fut: Future<Output: Protein + Send + Sync> + Send + 'static,
+    {
+        let f = Arc::new(f);
+        let handler: Handler = Arc::new(move |call: Incoming| {
+            let f = Arc::clone(&f);
+            call.run(move |call| async move {
+                let request = Req::decode(&*call.open::<Req>()?);
+                answer(&f(request).await)
+            })
+        });
+        self.with(Key::Message(message_route::<Req>()), handler)
+    }
+
+    /// Answers bytes with bytes; `Synapse::fire` calls it.
+    #[must_use]
+    pub fn raw<Fut>(self, f: impl Fn(Vesicle) -> Fut + Send + Sync + 'static) -> Handlers
+    where
+        Fut: Future<Output = Vesicle> + Send + 'static,
+    {
+        let handler: Handler = Arc::new(move |call: Incoming| {
+            let answer = f(call.payload().clone());
+            call.run(move |_| async move { Ok(Reply::Ok(answer.await)) })
+        });
+        self.with(Key::Message(RAW_ROUTE), handler)
+    }
+
+    /// Those of a service that has no state.
+    #[doc(hidden)]
+    pub fn service(id: &'static str) -> Handlers {
+        Handlers {
+            identity: Identity::Service(id),
+            ..Handlers::new()
+        }
+    }
+}
+
+impl<S: Send + Sync + 'static> Handlers<Needs<S>> {
+    /// Those of a service whose handlers share a state.
+    #[doc(hidden)]
+    pub fn service_with_state(id: &'static str) -> Handlers<Needs<S>> {
+        Handlers {
+            identity: Identity::Service(id),
+            routes: Vec::new(),
+            state: None,
+            needs: PhantomData,
+        }
+    }
+
+    /// Gives the state that handlers take as `cell::State<S>`. All calls share it.
+    #[must_use]
+    pub fn state(self, state: S) -> Handlers {
+        Handlers {
+            identity: self.identity,
+            routes: self.routes,
+            state: Some(Arc::new(state)),
+            needs: PhantomData,
+        }
+    }
+}
+
+impl<S> Handlers<S> {
+    /// Adds a route of a service.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn route(
+        self,
+        name: &'static str,
+        handler: impl Fn(Incoming) -> CallFuture + Send + Sync + 'static,
+    ) -> Self {
+        self.with(Key::Name(name), Arc::new(handler))
+    }
+
+    fn with(mut self, key: Key, handler: Handler) -> Self {
+        self.routes.push((key, handler));
+        self
+    }
+}
+
+impl<S: Complete> Handlers<S> {
+    /// Looks the schema up and gives what a server runs. `fallback` is the name of a cell that has no service.
+    pub(crate) fn into_service(self, fallback: Option<&str>) -> Result<Served, Error> {
+        let schema = match &self.identity {
+            Identity::Service(id) => {
+                Some(schema::own_service(id).map_err(|error| Error::Codec(error.to_string()))?)
+            }
+            Identity::Name(_) => None,
+        };
+        let name = match (&schema, &self.identity) {
+            (Some(schema), _) => schema.name.clone(),
+            (None, Identity::Name(Some(name))) => name.clone(),
+            _ => fallback.map(str::to_owned).ok_or_else(|| Error::NotFound {
+                cell: String::new(),
+                hint: "these handlers have no name to be found by; write `.named(\"…\")`".into(),
+            })?,
+        };
+        let mut table = HashMap::with_capacity(self.routes.len());
+        for (key, handler) in self.routes {
+            let id = match key {
+                Key::Message(id) => id,
+                Key::Name(route) => schema
+                    .iter()
+                    .flat_map(|schema| &schema.routes)
+                    .find(|candidate| candidate.name == route)
+                    .map(|route| route.fingerprint.0)
+                    .ok_or_else(|| {
+                        Error::Codec(format!(
+                            "the schema record of `{name}` has no route `{route}`"
+                        ))
+                    })?,
+            };
+            table.insert(id, handler);
+        }
+        Ok(Served {
+            name,
+            fingerprint: schema.map_or(0, |schema| schema.fingerprint.0),
+            routes: table.keys().copied().collect(),
+            table,
+            state: self.state,
+        })
+    }
+}
+
+/// The route of messages that are bytes.
+pub(crate) const RAW_ROUTE: RouteId = 0;
+
+/// The route of a message type at the low level: the hash of its name.
+pub(crate) fn message_route<T: Protein>() -> RouteId {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"cell-message-1:");
+    hasher.update(T::TY.as_bytes());
+    let hash = hasher.finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.as_bytes()[..8]);
+    u64::from_be_bytes(first)
+}
+
+/// What a server runs: handlers by their routes' ids.
+pub(crate) struct Served {
+    name: String,
+    fingerprint: u64,
+    routes: Vec<RouteId>,
+    table: HashMap<RouteId, Handler>,
+    state: Option<AnyState>,
+}
+
+impl Service for Served {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn routes(&self) -> &[RouteId] {
+        &self.routes
+    }
+
+    fn call(&self, route: RouteId, context: CallContext, payload: Vesicle) -> CallFuture {
+        match self.table.get(&route) {
+            Some(handler) => handler(Incoming::new(context, payload, self.state.clone())),
+            None => {
+                let message = format!("`{}` has no route 0x{route:016x}", self.name);
+                Box::pin(std::future::ready(Err(Status::new(
+                    StatusCode::UnknownRoute,
+                    message,
+                ))))
+            }
+        }
+    }
+}

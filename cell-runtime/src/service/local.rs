@@ -1,0 +1,205 @@
+//! `cell::serve_local`: the process around a cell. Under a supervisor it serves the listener that it inherits and listens
+//! to the control socket; by hand it binds a socket of its own and goes on until Ctrl-C.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the edge: sockets on disk, the control thread, and the end of the process"
+)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::control::{self, FromCell, Inherited, ToCell};
+use crate::handlers::{Complete, Handlers, Served};
+use crate::schema::Fingerprint;
+use crate::server::{self, ServerOptions, Service};
+use crate::transport::UdsListener;
+use crate::{Error, discovery};
+
+/// The name that the supervisor gives a cell; that of a cell without a service.
+const ENV_NAME: &str = "CELL_NAME";
+
+/// Serves a cell to this machine until it is told to stop, then finishes the calls in flight.
+///
+/// Under `cargo cell dev` the cell serves the listener that the supervisor owns; started by hand it binds a socket in
+/// `$CELL_RUN`, or else in `$CELL_HOME/run/local`, and Ctrl-C ends it.
+pub async fn serve_local<S: Complete>(handlers: Handlers<S>) -> anyhow::Result<()> {
+    let name = std::env::var(ENV_NAME).ok();
+    let inherited = control::inherit()?;
+    let service = handlers.into_service(name.as_deref());
+    match inherited {
+        Some(inherited) => supervised(inherited, service).await,
+        None => by_hand(service?).await,
+    }
+}
+
+async fn supervised(inherited: Inherited, service: Result<Served, Error>) -> anyhow::Result<()> {
+    let mut control = inherited.control;
+    // The descriptor's flags are shared with whoever passed it down.
+    control.set_nonblocking(false)?;
+    let service = match service {
+        Ok(service) => service,
+        Err(error) => {
+            say(
+                &mut control,
+                &FromCell::Failed {
+                    message: error.to_string(),
+                },
+            );
+            return Err(error.into());
+        }
+    };
+    let listener = UdsListener::from_std(inherited.listener)?;
+    let drain = listen_to(control.try_clone()?)?;
+    let ready = FromCell::Ready {
+        cell: service.name().to_owned(),
+        fingerprint: Fingerprint(service.fingerprint()).to_string(),
+        pid: std::process::id(),
+    };
+    say(&mut control, &ready);
+    let (limit, limited) = oneshot::channel();
+    let shutdown = async move {
+        // The control thread ends the process before it drops the sender.
+        if let Ok(duration) = drain.await {
+            let _ = limit.send(duration);
+        }
+    };
+    let expired = async move {
+        match limited.await {
+            Ok(duration) => tokio::time::sleep(duration).await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    // The supervisor says how long draining may take, so the server itself sets no limit.
+    let options = ServerOptions {
+        drain: Duration::from_secs(24 * 60 * 60),
+        ..ServerOptions::default()
+    };
+    tokio::select! {
+        ended = server::run(listener, Arc::new(service), options, shutdown) => ended?,
+        () = expired => {}
+    }
+    say(&mut control, &FromCell::Drained);
+    Ok(())
+}
+
+/// Tells the supervisor; one that is gone is noticed by the control thread.
+fn say(control: &mut UnixStream, message: &FromCell) {
+    let _ = control.write_all(control::encode(message).as_bytes());
+}
+
+/// Reads the control socket on a thread of its own: when the supervisor is gone the process must end, even if a handler
+/// blocks every thread of the runtime.
+fn listen_to(control: UnixStream) -> anyhow::Result<oneshot::Receiver<Duration>> {
+    let (drain, draining) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("cell-control".into())
+        .spawn(move || {
+            let mut drain = Some(drain);
+            let mut lines = BufReader::new(control);
+            loop {
+                let mut line = String::new();
+                let mut limited = (&mut lines).take(control::LINE_BYTES_MAX as u64);
+                match limited.read_line(&mut line) {
+                    Ok(_) if line.ends_with('\n') => {}
+                    _ => std::process::exit(0),
+                }
+                if let Ok(ToCell::Drain { limit_ms }) = control::decode(&line)
+                    && let Some(drain) = drain.take()
+                {
+                    let _ = drain.send(Duration::from_millis(limit_ms));
+                }
+            }
+        })?;
+    Ok(draining)
+}
+
+async fn by_hand(service: Served) -> anyhow::Result<()> {
+    let dir = match std::env::var_os(discovery::ENV_RUN).filter(|value| !value.is_empty()) {
+        Some(run) => PathBuf::from(run),
+        None => discovery::local_run_dir(&discovery::home(|name| std::env::var_os(name))?),
+    };
+    let (listener, bound) = bind(&dir, service.name(), service.fingerprint()).await?;
+    eprintln!(
+        "`{}` serves {}; press Ctrl-C to stop",
+        service.name(),
+        bound.socket.display()
+    );
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let ended = server::run(
+        listener,
+        Arc::new(service),
+        ServerOptions::default(),
+        shutdown,
+    )
+    .await;
+    drop(bound);
+    Ok(ended?)
+}
+
+/// A socket of our own on disk; it goes when the cell does.
+struct Bound {
+    socket: PathBuf,
+    inode: u64,
+    /// The name without a fingerprint, which points to it.
+    link: Option<PathBuf>,
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        if std::fs::metadata(&self.socket).is_ok_and(|metadata| metadata.ino() == self.inode) {
+            if let Some(link) = &self.link {
+                let _ = std::fs::remove_file(link);
+            }
+            let _ = std::fs::remove_file(&self.socket);
+        }
+    }
+}
+
+async fn bind(dir: &Path, cell: &str, fingerprint: u64) -> Result<(UdsListener, Bound), Error> {
+    discovery::check_name(cell)?;
+    discovery::create_private_dir(dir)?;
+    let socket = dir.join(discovery::socket_name(cell, fingerprint));
+    let current = dir.join(discovery::socket_name(cell, 0));
+    discovery::check_socket_path(&socket)?;
+    for path in [&socket, &current] {
+        if tokio::net::UnixStream::connect(path).await.is_ok() {
+            return Err(Error::Unavailable {
+                cell: cell.to_owned(),
+                reason: format!("another process serves {}; stop it first", path.display()),
+            });
+        }
+    }
+    // Nobody answers there: what lies around is what a killed process left.
+    for path in [&socket, &current] {
+        if std::fs::symlink_metadata(path).is_ok() {
+            std::fs::remove_file(path)
+                .map_err(|error| Error::io(format!("remove {}", path.display()), &error))?;
+        }
+    }
+    let failed = |error: std::io::Error| Error::io(format!("bind {}", socket.display()), &error);
+    let listener = UdsListener::bind(&socket).map_err(failed)?;
+    let inode = std::fs::metadata(&socket).map_err(failed)?.ino();
+    let mut bound = Bound {
+        socket: socket.clone(),
+        inode,
+        link: None,
+    };
+    if current != socket {
+        std::os::unix::fs::symlink(discovery::socket_name(cell, fingerprint), &current)
+            .map_err(failed)?;
+        bound.link = Some(current);
+    }
+    Ok((listener, bound))
+}

@@ -1,0 +1,13 @@
+//! The typed side of serving: what a handler takes besides its arguments, and how a call's bytes become them.
+
+mod arguments;
+mod incoming;
+mod local;
+mod view;
+
+pub use arguments::{Context, State};
+pub(crate) use incoming::current;
+#[doc(hidden)]
+pub use incoming::{Incoming, answer, answer_result};
+pub use local::serve_local;
+pub use view::View;
