@@ -7,9 +7,11 @@
 pub mod cli;
 pub mod commands;
 
+pub mod bind;
 pub mod build;
 pub mod dev;
 pub mod graph;
+pub mod schema_files;
 pub mod supervisor;
 pub mod watch;
 pub mod workspace;

@@ -15,10 +15,12 @@ pub mod limits;
 pub mod records;
 mod snapshot;
 
+mod diff;
 mod error;
 mod suggest;
 
 pub use canonical::{canonical, canonical_route};
+pub use diff::{Change, Impact, diff, impact};
 pub use error::Error;
 pub use fingerprint::Fingerprint;
 pub use model::{

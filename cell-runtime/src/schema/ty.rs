@@ -366,10 +366,11 @@ fn identifier_len(text: &str) -> usize {
     }
 }
 
-/// Whether `text` is an identifier that every language can carry: ASCII letters, digits and `_`, not too long.
+/// Whether `text` is an identifier that every language can carry: ASCII letters, digits and `_`, not too long, and none
+/// of the few words that Rust cannot escape.
 #[must_use]
 pub fn is_identifier(text: &str) -> bool {
-    !text.is_empty()
+    !matches!(text, "" | "self" | "Self" | "super" | "crate")
         && text.len() <= IDENTIFIER_BYTES_MAX
         && identifier_len(text) == text.len()
         && text.bytes().any(|b| b != b'_')

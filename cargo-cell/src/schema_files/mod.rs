@@ -1,0 +1,9 @@
+//! Snapshots, locks and bindings on disk: what follows from the binaries' records, what differs, what to write.
+//!
+//! [`plan`] says what each file must hold and is pure; [`disk`] reads binaries and writes files.
+
+pub mod disk;
+mod plan;
+
+pub use disk::{apply, bindings_of, check, read_binary, read_snapshot};
+pub use plan::{Authority, Consumer, Difference, FileWrite, Plan, View, lock_only, plan};
