@@ -129,6 +129,9 @@ fn show(event: &Value) {
         Some("cargo-status") => event["line"].as_str(),
         Some("diagnostic") if event["level"] == "error" => event["rendered"].as_str(),
         Some("failure" | "warning" | "note" | "swap-failed") => event["message"].as_str(),
+        Some("cell") if event["what"] == "start-failed" || event["what"] == "unavailable" => {
+            event["why"].as_str()
+        }
         _ => None,
     };
     if let Some(text) = text {

@@ -98,6 +98,7 @@ impl Session {
         let cells = status["cells"].as_array().cloned().unwrap_or_default();
         let mut serving: Vec<Serving> = cells
             .iter()
+            .filter(|cell| cell["state"] == "ready")
             .filter_map(|cell| {
                 Some(Serving {
                     name: cell["name"].as_str()?.to_owned(),
@@ -118,12 +119,11 @@ impl Session {
         loop {
             let event = self.until(|event| {
                 show(event);
-                let said = event.to_string();
-                let failed = ["failure", "start-failed", "swap-failed"]
-                    .iter()
-                    .any(|kind| event["reason"] == **kind);
-                (failed || said.contains("ready") || said.contains("swapped"))
-                    .then(|| event.clone())
+                let ends = event["what"] == "ready"
+                    || ["swapped", "swap-failed", "failure"]
+                        .iter()
+                        .any(|reason| event["reason"] == **reason);
+                ends.then(|| event.clone())
             })?;
             let serving = self.serving()?;
             if serving.len() == count {
@@ -131,7 +131,8 @@ impl Session {
             }
             ensure!(
                 event["reason"] != "swap-failed" && event["reason"] != "failure",
-                "a cell did not start: {event}"
+                "a cell did not start: {}",
+                event["message"]
             );
         }
     }

@@ -160,7 +160,8 @@ pub enum SupervisorEvent {
         cell: String,
         /// Its generation.
         generation: u64,
-        /// Why.
+        /// Why. An event's own key is `reason` in JSON, so this is `why` there.
+        #[serde(rename = "why")]
         reason: String,
         /// What it said last.
         last_log_lines: Vec<String>,
@@ -171,7 +172,8 @@ pub enum SupervisorEvent {
     Unavailable {
         /// The cell.
         cell: String,
-        /// Why.
+        /// Why. An event's own key is `reason` in JSON, so this is `why` there.
+        #[serde(rename = "why")]
         reason: String,
     },
     /// It will be started again.
