@@ -67,8 +67,8 @@ pub struct Batch {
     pub in_cargo: std::time::Duration,
     /// How many times cargo ran.
     pub rounds: u32,
-    /// What differs between the committed files and what a build would write.
-    pub differences: Vec<String>,
+    /// Files that differ from what a build would write, and how.
+    pub differences: Vec<(String, String)>,
 }
 
 /// A cell that is up to date.
