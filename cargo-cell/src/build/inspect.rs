@@ -121,6 +121,23 @@ fn one(cell: &Cell, executable: &Path, before: Option<&Known>, bin_dir: &Path) -
     })
 }
 
+/// The names of the snapshots that are committed in the workspace.
+pub fn committed(root: &Path) -> BTreeSet<String> {
+    let Ok(entries) = std::fs::read_dir(root.join("schema")) else {
+        return BTreeSet::new();
+    };
+    let name = |entry: std::fs::DirEntry| {
+        Some(
+            entry
+                .file_name()
+                .to_str()?
+                .strip_suffix(".json")?
+                .to_owned(),
+        )
+    };
+    entries.flatten().filter_map(name).collect()
+}
+
 /// The watch reports canonical paths; cargo's may lead through a symlink.
 fn real(file: &Path) -> PathBuf {
     match (

@@ -55,6 +55,8 @@ pub struct Batch {
     pub built: BTreeMap<String, Built>,
     /// The cells that did not compile, by package, with the reason.
     pub failed: BTreeMap<String, String>,
+    /// The names of the snapshots that are committed.
+    pub committed: BTreeSet<String>,
     /// Everything compiled.
     pub success: bool,
     /// Files that were written, with their bytes: the watch must not take them for edits.
@@ -140,6 +142,7 @@ impl Builder {
             }
             batch.success = said.success;
             batch.failed = failures(workspace, &round);
+            batch.committed = inspect::committed(&workspace.root);
             show(number, &batch, &said, sink);
             return Ok(batch);
         }

@@ -23,6 +23,8 @@ pub struct Roster {
     gone: Vec<String>,
     cycles: Vec<Vec<String>>,
     held: BTreeMap<String, String>,
+    /// The names of committed snapshots.
+    committed: BTreeSet<String>,
 }
 
 struct Entry {
@@ -66,6 +68,7 @@ impl Roster {
             gone: Vec::new(),
             cycles: Vec::new(),
             held: BTreeMap::new(),
+            committed: BTreeSet::new(),
         }
     }
 
@@ -92,6 +95,7 @@ impl Roster {
             entry.candidate.failure = batch.failed.get(&cell.package).cloned();
             entry.start = start;
         }
+        self.committed.clone_from(&batch.committed);
         let packages: BTreeSet<&String> =
             workspace.cells.iter().map(|cell| &cell.package).collect();
         let gone = &mut self.gone;
@@ -121,11 +125,33 @@ impl Roster {
     /// The cells that have nothing to serve, with the reason.
     #[must_use]
     pub fn unavailable(&self) -> Vec<(String, String)> {
-        self.cells
-            .values()
-            .filter(|entry| entry.candidate.serving.is_none())
-            .filter_map(|entry| Some((entry.name.clone(), entry.candidate.failure.clone()?)))
-            .collect()
+        let idle = || {
+            self.cells
+                .iter()
+                .filter(|(_, entry)| entry.candidate.serving.is_none())
+        };
+        let failed: Vec<(&String, &Entry, &String)> = idle()
+            .filter_map(|(package, entry)| {
+                Some((package, entry, entry.candidate.failure.as_ref()?))
+            })
+            .collect();
+        let mut unavailable: Vec<(String, String)> = failed
+            .iter()
+            .map(|(_, entry, reason)| (entry.name.clone(), (*reason).clone()))
+            .collect();
+        // The service of a package that was never built is not known, but a committed snapshot that nobody claims is
+        // one of theirs.
+        let unbuilt: Vec<String> = failed
+            .iter()
+            .filter(|(package, entry, _)| entry.name == **package)
+            .map(|(package, _, reason)| format!("package `{package}` does not compile: {reason}"))
+            .collect();
+        if !unbuilt.is_empty() {
+            let claimed: BTreeSet<&String> = self.cells.values().map(|entry| &entry.name).collect();
+            let nobodys = self.committed.iter().filter(|name| !claimed.contains(name));
+            unavailable.extend(nobodys.map(|name| (name.clone(), unbuilt.join("; "))));
+        }
+        unavailable
     }
 
     /// Circles of calls that were not there before.
