@@ -8,6 +8,7 @@ mod schema;
 mod stub;
 
 pub(crate) use check::check_type;
+pub(crate) use parse::plain;
 
 use proc_macro2::TokenStream;
 use quote::quote;
