@@ -182,14 +182,22 @@ impl<S> Handlers<S> {
 }
 
 impl<S: Complete> Handlers<S> {
+    /// The service's schema, from the records of this process.
+    pub(crate) fn schema(&self) -> Result<Option<Arc<schema::Snapshot>>, Error> {
+        match &self.identity {
+            Identity::Service(id) => {
+                let snapshot = schema::own_service(id);
+                snapshot
+                    .map(Some)
+                    .map_err(|error| Error::Codec(error.to_string()))
+            }
+            Identity::Name(_) => Ok(None),
+        }
+    }
+
     /// Looks the schema up and gives what a server runs. `fallback` is the name of a cell that has no service.
     pub(crate) fn into_service(self, fallback: Option<&str>) -> Result<Served, Error> {
-        let schema = match &self.identity {
-            Identity::Service(id) => {
-                Some(schema::own_service(id).map_err(|error| Error::Codec(error.to_string()))?)
-            }
-            Identity::Name(_) => None,
-        };
+        let schema = self.schema()?;
         let name = match (&schema, &self.identity) {
             (Some(schema), _) => schema.name.clone(),
             (None, Identity::Name(Some(name))) => name.clone(),

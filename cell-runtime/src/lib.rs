@@ -1,4 +1,44 @@
-//! Typed cells: messages, handlers, clients and the wire between them.
+//! Cells are small processes with typed async handlers. A handler reads like a plain `async fn`: there are no sockets, no
+//! serialisation and no routing table in a user's code.
+//!
+//! ```no_run
+//! # #![allow(unused_variables)]
+//! # extern crate cell_runtime as cell_sdk;
+//! use cell_sdk::cell;
+//!
+//! #[cell::service]
+//! mod button_service {
+//!     use cell_sdk::cell;
+//!
+//!     #[derive(cell::Protein)]
+//!     pub struct ButtonState {
+//!         pub pressed: bool,
+//!         pub hover_t: f32,
+//!     }
+//!
+//!     /// The state of one button.
+//!     #[cell::handler]
+//!     async fn get_state(id: String) -> ButtonState {
+//!         ButtonState { pressed: true, hover_t: 0.42 }
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> anyhow::Result<()> {
+//!     cell::serve_local(button_service::handlers()).await
+//! }
+//! ```
+//!
+//! A manifest names this crate `cell-sdk = { package = "cell-runtime", … }`; the macros expand to `::cell_sdk`.
+//!
+//! # Where things are
+//!
+//! | You want to | Look at |
+//! |---|---|
+//! | define messages, write handlers, serve and call | [`cell`](mod@cell) |
+//! | send bytes, or messages without a schema | [`Synapse`], [`Membrane`], [`Handlers`], [`Vesicle`] |
+//! | read or compare schemas | [`schema`] |
+//! | speak the protocol yourself | [`wire`], [`transport`], [`server`], [`client`] |
 
 extern crate self as cell_sdk;
 

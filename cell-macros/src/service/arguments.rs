@@ -36,13 +36,20 @@ impl Parameter {
 }
 
 /// Reads a handler's parameters.
-pub(crate) fn parameters(function: &ItemFn, own_types: &[String], errors: &mut Errors) -> Vec<Parameter> {
+pub(crate) fn parameters(
+    function: &ItemFn,
+    own_types: &[String],
+    errors: &mut Errors,
+) -> Vec<Parameter> {
     let mut parameters = Vec::new();
     for input in &function.sig.inputs {
         let typed = match input {
             FnArg::Typed(typed) => typed,
             FnArg::Receiver(receiver) => {
-                errors.at(receiver, "a handler is no method: what calls share is passed as `state: cell::State<S>`");
+                errors.at(
+                    receiver,
+                    "a handler is no method: what calls share is passed as `state: cell::State<S>`",
+                );
                 continue;
             }
         };
@@ -56,7 +63,11 @@ pub(crate) fn parameters(function: &ItemFn, own_types: &[String], errors: &mut E
             Kind::View(ty) => check_type(ty, errors),
             Kind::State(_) | Kind::Context => {}
         }
-        parameters.push(Parameter { ident, ty: (*typed.ty).clone(), kind });
+        parameters.push(Parameter {
+            ident,
+            ty: (*typed.ty).clone(),
+            kind,
+        });
     }
     parameters
 }
@@ -64,18 +75,24 @@ pub(crate) fn parameters(function: &ItemFn, own_types: &[String], errors: &mut E
 /// `name` or `mut name`.
 fn name(pattern: &Pat) -> Option<Ident> {
     match pattern {
-        Pat::Ident(pattern) if pattern.by_ref.is_none() && pattern.subpat.is_none() => Some(pattern.ident.clone()),
+        Pat::Ident(pattern) if pattern.by_ref.is_none() && pattern.subpat.is_none() => {
+            Some(pattern.ident.clone())
+        }
         _ => None,
     }
 }
 
 fn kind(ty: &Type, own_types: &[String]) -> Kind {
-    let Type::Path(path) = ty else { return Kind::Value };
+    let Type::Path(path) = ty else {
+        return Kind::Value;
+    };
     if path.qself.is_some() {
         return Kind::Value;
     }
     let mut segments = path.path.segments.iter().rev();
-    let Some(last) = segments.next() else { return Kind::Value };
+    let Some(last) = segments.next() else {
+        return Kind::Value;
+    };
     let name = last.ident.to_string();
     let runtimes = match segments.next() {
         Some(module) => module.ident == "cell",
@@ -85,7 +102,9 @@ fn kind(ty: &Type, own_types: &[String]) -> Kind {
         return Kind::Value;
     }
     let argument = match &last.arguments {
-        PathArguments::AngleBracketed(arguments) if arguments.args.len() == 1 => arguments.args.first(),
+        PathArguments::AngleBracketed(arguments) if arguments.args.len() == 1 => {
+            arguments.args.first()
+        }
         _ => None,
     };
     match (name.as_str(), argument) {

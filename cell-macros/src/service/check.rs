@@ -26,7 +26,10 @@ pub(crate) fn check(service: &mut Service, errors: &mut Errors) {
         if let Item::Fn(function) = item
             && function.sig.ident == "handlers"
         {
-            errors.at(&function.sig.ident, "`#[cell::service]` itself makes the function `handlers`: choose another name");
+            errors.at(
+                &function.sig.ident,
+                "`#[cell::service]` itself makes the function `handlers`: choose another name",
+            );
         }
     }
     duplicates(service, errors);
@@ -78,7 +81,10 @@ fn check_signature(signature: &Signature, errors: &mut Errors) {
         errors.at(token, "a handler cannot be `unsafe`: anybody may call it");
     }
     if let Some(token) = &signature.abi {
-        errors.at(token, "a handler has no ABI of its own: cells call it by its route");
+        errors.at(
+            token,
+            "a handler has no ABI of its own: cells call it by its route",
+        );
     }
     if !signature.generics.params.is_empty() {
         errors.at(
@@ -87,26 +93,44 @@ fn check_signature(signature: &Signature, errors: &mut Errors) {
         );
     }
     if let Some(token) = &signature.generics.where_clause {
-        errors.at(token, "a handler cannot have a `where` clause, since it cannot be generic");
+        errors.at(
+            token,
+            "a handler cannot have a `where` clause, since it cannot be generic",
+        );
     }
 }
 
 fn check_count(handler: &Handler, errors: &mut Errors) {
-    let arguments: Vec<_> = handler.parameters.iter().filter(|parameter| parameter.message().is_some()).collect();
+    let arguments: Vec<_> = handler
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.message().is_some())
+        .collect();
     if let Some(parameter) = arguments.get(ARGUMENTS_MAX) {
         errors.at(
             &parameter.ident,
-            format!("a handler takes at most 12 arguments, this one {}: put them into a struct", arguments.len()),
+            format!(
+                "a handler takes at most 12 arguments, this one {}: put them into a struct",
+                arguments.len()
+            ),
         );
     }
-    let mut state = handler.parameters.iter().filter(|parameter| matches!(parameter.kind, Kind::State(_)));
+    let mut state = handler
+        .parameters
+        .iter()
+        .filter(|parameter| matches!(parameter.kind, Kind::State(_)));
     if let (Some(_), Some(second)) = (state.next(), state.next()) {
-        errors.at(&second.ty, "the state is here already: a handler takes `cell::State` once");
+        errors.at(
+            &second.ty,
+            "the state is here already: a handler takes `cell::State` once",
+        );
     }
 }
 
 fn check_output(output: &ReturnType, errors: &mut Errors) {
-    let ReturnType::Type(_, ty) = output else { return };
+    let ReturnType::Type(_, ty) = output else {
+        return;
+    };
     match outcome(ty) {
         Outcome::Value(ty) => check_type(ty, errors),
         Outcome::Fallible(value, error) => {
@@ -122,11 +146,16 @@ fn check_output(output: &ReturnType, errors: &mut Errors) {
 
 /// All handlers of a service share one state.
 fn check_state(handlers: &[Handler], errors: &mut Errors) {
-    let mut states = handlers.iter().flat_map(|handler| &handler.parameters).filter_map(|parameter| match &parameter.kind {
-        Kind::State(state) => Some((&parameter.ty, state.to_token_stream().to_string())),
-        _ => None,
-    });
-    let Some((_, first)) = states.next() else { return };
+    let mut states = handlers
+        .iter()
+        .flat_map(|handler| &handler.parameters)
+        .filter_map(|parameter| match &parameter.kind {
+            Kind::State(state) => Some((&parameter.ty, state.to_token_stream().to_string())),
+            _ => None,
+        });
+    let Some((_, first)) = states.next() else {
+        return;
+    };
     for (ty, state) in states {
         if state != first {
             errors.at(
@@ -149,15 +178,23 @@ pub(crate) enum Outcome<'a> {
 
 /// Reads the return type.
 pub(crate) fn outcome(ty: &Type) -> Outcome<'_> {
-    let Type::Path(path) = ty else { return Outcome::Value(ty) };
-    let Some(last) = path.path.segments.last() else { return Outcome::Value(ty) };
+    let Type::Path(path) = ty else {
+        return Outcome::Value(ty);
+    };
+    let Some(last) = path.path.segments.last() else {
+        return Outcome::Value(ty);
+    };
     if last.ident != "Result" {
         return Outcome::Value(ty);
     }
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Outcome::Alias };
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return Outcome::Alias;
+    };
     let mut arguments = arguments.args.iter();
     match (arguments.next(), arguments.next(), arguments.next()) {
-        (Some(GenericArgument::Type(value)), Some(GenericArgument::Type(error)), None) => Outcome::Fallible(value, error),
+        (Some(GenericArgument::Type(value)), Some(GenericArgument::Type(error)), None) => {
+            Outcome::Fallible(value, error)
+        }
         _ => Outcome::Alias,
     }
 }

@@ -44,10 +44,14 @@ pub(crate) fn expand(service: Service, errors: &Errors) -> TokenStream {
 
 /// The state that the handlers share, where they take one.
 fn state(service: &Service) -> Option<&Type> {
-    service.handlers.iter().flat_map(|handler| &handler.parameters).find_map(|parameter| match &parameter.kind {
-        Kind::State(state) => Some(&**state),
-        _ => None,
-    })
+    service
+        .handlers
+        .iter()
+        .flat_map(|handler| &handler.parameters)
+        .find_map(|parameter| match &parameter.kind {
+            Kind::State(state) => Some(&**state),
+            _ => None,
+        })
 }
 
 fn output(service: &Service, private: &Path) -> TokenStream {
@@ -68,7 +72,10 @@ fn handlers(service: &Service, private: &Path) -> TokenStream {
         let route = route(handler, private);
         quote!(#(#cfg)* let handlers = #route;)
     });
-    let docs = format!("The handlers of `{}`, for `cell::serve_local`.", service.module.ident);
+    let docs = format!(
+        "The handlers of `{}`, for `cell::serve_local`.",
+        service.module.ident
+    );
     quote! {
         #[doc = #docs]
         pub fn handlers() -> #output {
@@ -83,10 +90,17 @@ fn handlers(service: &Service, private: &Path) -> TokenStream {
 fn route(handler: &Handler, private: &Path) -> TokenStream {
     let ident = &handler.function.sig.ident;
     let name = crate::protein::plain(ident);
-    let messages: Vec<&Type> = handler.parameters.iter().filter_map(Parameter::message).collect();
-    let request = (!messages.is_empty()).then(|| quote!(let request = call.open::<(#(#messages,)*)>()?;));
+    let messages: Vec<&Type> = handler
+        .parameters
+        .iter()
+        .filter_map(Parameter::message)
+        .collect();
+    let request =
+        (!messages.is_empty()).then(|| quote!(let request = call.open::<(#(#messages,)*)>()?;));
     let mut part = 0;
-    let bindings = (0..handler.parameters.len()).map(|index| format_ident!("argument_{index}")).collect::<Vec<_>>();
+    let bindings = (0..handler.parameters.len())
+        .map(|index| format_ident!("argument_{index}"))
+        .collect::<Vec<_>>();
     let values: Vec<TokenStream> = handler
         .parameters
         .iter()
@@ -97,12 +111,15 @@ fn route(handler: &Handler, private: &Path) -> TokenStream {
         })
         .collect();
     let answer = match &handler.function.sig.output {
-        ReturnType::Type(_, ty) if matches!(outcome(ty), Outcome::Fallible(..)) => format_ident!("answer_result"),
+        ReturnType::Type(_, ty) if matches!(outcome(ty), Outcome::Fallible(..)) => {
+            format_ident!("answer_result")
+        }
         _ => format_ident!("answer"),
     };
     // The call stands at the function's name, so that a future that cannot move between threads is reported there.
     let body = quote_spanned! {ident.span()=>
         call.run(|call| async move {
+            let _ = &call;
             let (#(#bindings,)*) = {
                 #request
                 (#(#values,)*)
@@ -137,7 +154,11 @@ fn record(service: &Service, private: &Path) -> TokenStream {
     record
         .text("{\"k\":\"service\",\"id\":\"")
         .built_in(quote!(::core::module_path!()))
-        .text(format!("\",\"name\":{},\"docs\":{}", json(&name), json(&docs(&service.module.attrs))))
+        .text(format!(
+            "\",\"name\":{},\"docs\":{}",
+            json(&name),
+            json(&docs(&service.module.attrs))
+        ))
         .position(ident.span())
         .text(",\"routes\":[");
     for handler in &service.handlers {
@@ -154,12 +175,22 @@ fn route_record(handler: &Handler, private: &Path) -> Record {
     let name = crate::protein::plain(&signature.ident);
     let ty = |ty: &Type| quote!(<#ty as #private::Protein>::TY);
     let mut record = Record::default();
-    record.text(format!("{{\"n\":{},\"docs\":{},\"args\":[", json(&name), json(&docs(&handler.function.attrs))));
-    let arguments = handler.parameters.iter().filter_map(|parameter| Some((parameter, parameter.message()?)));
+    record.text(format!(
+        "{{\"n\":{},\"docs\":{},\"args\":[",
+        json(&name),
+        json(&docs(&handler.function.attrs))
+    ));
+    let arguments = handler
+        .parameters
+        .iter()
+        .filter_map(|parameter| Some((parameter, parameter.message()?)));
     for (index, (parameter, message)) in arguments.enumerate() {
         let comma = if index == 0 { "" } else { "," };
         let name = crate::protein::plain(&parameter.ident);
-        record.text(format!("{comma}{{\"n\":{},\"ty\":\"", json(&name))).constant(ty(message)).text("\"}");
+        record
+            .text(format!("{comma}{{\"n\":{},\"ty\":\"", json(&name)))
+            .constant(ty(message))
+            .text("\"}");
     }
     record.text("],\"ok\":\"");
     let unit = syn::parse_quote!(());
@@ -172,7 +203,10 @@ fn route_record(handler: &Handler, private: &Path) -> Record {
     };
     record.constant(ty(value));
     match error {
-        Some(error) => record.text("\",\"err\":\"").constant(ty(error)).text("\"},"),
+        Some(error) => record
+            .text("\",\"err\":\"")
+            .constant(ty(error))
+            .text("\"},"),
         None => record.text("\",\"err\":null},"),
     };
     record

@@ -22,7 +22,10 @@ pub(crate) fn attribute(arguments: TokenStream, item: TokenStream) -> TokenStrea
     let module: syn::ItemMod = match syn::parse2(item.clone()) {
         Ok(module) => module,
         Err(_) => {
-            errors.at(&item, "#[cell::service] goes on a module: `#[cell::service] mod my_service { … }`");
+            errors.at(
+                &item,
+                "#[cell::service] goes on a module: `#[cell::service] mod my_service { … }`",
+            );
             let errors = errors.to_tokens();
             return quote!(#item #errors);
         }

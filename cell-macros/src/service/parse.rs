@@ -27,12 +27,17 @@ pub(crate) struct Handler {
 impl Service {
     /// Finds the handlers among the items.
     pub(crate) fn parse(mut module: ItemMod, arguments: Arguments, errors: &mut Errors) -> Service {
-        let content = module.content.as_mut().map(|(_, items)| std::mem::take(items));
+        let content = module
+            .content
+            .as_mut()
+            .map(|(_, items)| std::mem::take(items));
         let mut items = content.unwrap_or_default();
         let own_types = own_types(&items);
         let mut handlers = Vec::new();
         for item in &mut items {
-            let Some(attribute) = take_attribute(item) else { continue };
+            let Some(attribute) = take_attribute(item) else {
+                continue;
+            };
             if !matches!(attribute.meta, syn::Meta::Path(_)) {
                 errors.at(&attribute, "#[cell::handler] takes no arguments");
             }
@@ -40,14 +45,24 @@ impl Service {
                 errors.at(&*item, "#[cell::handler] goes on an `async fn`");
                 continue;
             };
-            let cfg = function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
+            let cfg = function
+                .attrs
+                .iter()
+                .filter(|attribute| attribute.path().is_ident("cfg"))
+                .cloned()
+                .collect();
             handlers.push(Handler {
                 parameters: parameters(function, &own_types, errors),
                 function: function.clone(),
                 cfg,
             });
         }
-        Service { arguments, module, items, handlers }
+        Service {
+            arguments,
+            module,
+            items,
+            handlers,
+        }
     }
 }
 
@@ -85,6 +100,10 @@ fn take_attribute(item: &mut Item) -> Option<Attribute> {
 /// `#[handler]`, `#[cell::handler]` or a longer path that ends so.
 fn is_handler(attribute: &Attribute) -> bool {
     let mut segments = attribute.path().segments.iter().rev();
-    let last = segments.next().is_some_and(|segment| segment.ident == "handler");
-    last && segments.next().is_none_or(|segment| segment.ident == "cell")
+    let last = segments
+        .next()
+        .is_some_and(|segment| segment.ident == "handler");
+    last && segments
+        .next()
+        .is_none_or(|segment| segment.ident == "cell")
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod incoming;
 mod local;
+mod test_cell;
 mod view;
 
 pub use arguments::{Context, State};
@@ -10,4 +11,5 @@ pub(crate) use incoming::current;
 #[doc(hidden)]
 pub use incoming::{Incoming, answer, answer_result};
 pub use local::serve_local;
+pub use test_cell::TestCell;
 pub use view::View;
