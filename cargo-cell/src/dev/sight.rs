@@ -45,8 +45,16 @@ impl Sight {
         dirs: &Dirs,
         raw: UnboundedSender<Raw>,
     ) -> Result<Self> {
+        // The workspace may lie in either of them.
+        let mut skipped: Vec<PathBuf> = ["run", "schema", "data"]
+            .iter()
+            .map(|name| dirs.home.join(name))
+            .collect();
+        if !workspace.root.starts_with(&workspace.target_dir) {
+            skipped.push(workspace.target_dir.clone());
+        }
         Ok(Sight {
-            watch: Watch::new(vec![workspace.target_dir.clone(), dirs.home.clone()], raw)?,
+            watch: Watch::new(skipped, raw)?,
             debounce: Debounce::default(),
             tracker: Tracker::default(),
             relevance: Relevance {
@@ -180,7 +188,7 @@ impl Sight {
         for file in batch
             .sources
             .iter()
-            .filter(|file| !file.starts_with(&workspace.target_dir))
+            .filter(|file| !workspace.is_output(file))
         {
             self.relevance.sources.insert(file.clone());
             if !self.tracker.knows(file) {

@@ -141,24 +141,20 @@ impl Plain {
             Event::Swapped { cells, .. } => {
                 self.status(chatty, GREEN, "Serving", &cells.join(", "))
             }
-            Event::SwapFailed {
-                cells,
-                culprit,
-                message,
-                ..
-            } => {
-                self.clear_once();
-                self.labelled(
-                    RED,
-                    "error",
-                    &format!("`{culprit}` did not start: {message}"),
-                );
-                self.status(
-                    true,
-                    YELLOW,
-                    "Held",
-                    &format!("{} as before", cells.join(", ")),
-                );
+            Event::SwapFailed { cells, culprit, .. } => {
+                // Why it did not start was said when it failed.
+                let others: Vec<&str> = cells
+                    .iter()
+                    .filter(|cell| *cell != culprit)
+                    .map(String::as_str)
+                    .collect();
+                if !others.is_empty() {
+                    let text = format!(
+                        "{} on the old code, because `{culprit}` did not start",
+                        others.join(", ")
+                    );
+                    self.status(true, YELLOW, "Held", &text);
+                }
             }
             Event::Cell(event) => self.cell(chatty, event),
             Event::Timings(timings) => self.timings(chatty, timings),

@@ -73,6 +73,13 @@ impl Workspace {
             .max_by_key(|member| member.dir.components().count())
     }
 
+    /// Whether a file is cargo's output. The workspace itself may lie in a target folder, as those of tests do.
+    #[must_use]
+    pub fn is_output(&self, path: &Path) -> bool {
+        let inside_out = self.root.starts_with(&self.target_dir);
+        path.starts_with(&self.target_dir) && !(inside_out && path.starts_with(&self.root))
+    }
+
     /// A path for people: relative to the root where it lies in it.
     #[must_use]
     pub fn shown(&self, path: &Path) -> String {
