@@ -69,18 +69,6 @@ fn loaded(path: &Path) -> Option<blake3::Hash> {
     (sections > 0).then(|| hasher.finalize())
 }
 
-/// The bytes of a section; none when there is no such section, or the file is no object.
-pub fn section(path: &Path, name: &str) -> std::io::Result<Vec<u8>> {
-    let cache = ReadCache::new(BufReader::new(File::open(path)?));
-    let Ok(file) = object::File::parse(&cache) else {
-        return Ok(Vec::new());
-    };
-    let section = file
-        .section_by_name(name)
-        .and_then(|section| section.data().ok());
-    Ok(section.unwrap_or_default().to_vec())
-}
-
 /// Makes the private copy `<folder>/<cell>.<hash>` and returns its path: a hard link, or a copy across file systems.
 pub fn keep(executable: &Path, folder: &Path, cell: &str, hash: &str) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;

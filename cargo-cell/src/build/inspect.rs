@@ -8,11 +8,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cell_runtime::schema::{Records, Snapshot};
+use cell_runtime::schema::Snapshot;
 
 use super::binary::{self, Stat};
 use super::dep_info;
 use crate::error::{Context, Error, Result};
+use crate::schema_files;
 use crate::workspace::Cell;
 
 /// What is known of an executable while its state on disk stays the same.
@@ -151,15 +152,7 @@ fn real(file: &Path) -> PathBuf {
 }
 
 fn records(cell: &Cell, executable: &Path) -> Result<Inspected> {
-    let cannot = |cause: &dyn std::fmt::Display| {
-        Error::user(format!(
-            "the schema records of `{}` cannot be read",
-            cell.package
-        ))
-        .because(cause)
-    };
-    let bytes = binary::section(executable, "cell_schema").map_err(|cause| cannot(&cause))?;
-    let records = Records::parse(&bytes).map_err(|cause| cannot(&cause))?;
+    let records = schema_files::read_binary(executable)?;
     let snapshot = records.only_service().map_err(|cause| {
         let error = Error::user(format!("the schema of `{}` is not sound", cell.package))
             .because(cause.message());

@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod cargo;
 pub mod dep_info;
+mod follow;
 pub mod inspect;
 pub mod messages;
 mod plan;
@@ -199,14 +200,6 @@ impl Builder {
             self.known.insert((*executable).to_owned(), known);
         }
         Ok(())
-    }
-}
-
-impl Builder {
-    /// Writes what follows from the records; says whether cargo must run again.
-    fn follow(&self, _: &Workspace, _: &Round, _: Writes, _: &mut Batch, _: &Sink) -> Result<bool> {
-        let _ = &self.schema_dir;
-        Ok(false)
     }
 }
 
