@@ -23,7 +23,7 @@ pub struct Known {
     pub stat: Stat,
     /// The hash of what is loaded.
     pub hash: String,
-    /// The private copy.
+    /// The private copy, or the executable itself where none is kept.
     pub private: PathBuf,
     /// What its records say.
     pub inspected: Inspected,
@@ -62,7 +62,7 @@ impl Inspected {
 pub fn all(
     cells: &[(&Cell, &Path)],
     known: &HashMap<PathBuf, Known>,
-    bin_dir: &Path,
+    bin_dir: Option<&Path>,
 ) -> Result<Vec<Known>> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = cells
@@ -83,7 +83,12 @@ pub fn all(
     })
 }
 
-fn one(cell: &Cell, executable: &Path, before: Option<&Known>, bin_dir: &Path) -> Result<Known> {
+fn one(
+    cell: &Cell,
+    executable: &Path,
+    before: Option<&Known>,
+    bin_dir: Option<&Path>,
+) -> Result<Known> {
     let cannot = || {
         format!(
             "cannot read the executable of `{}` at `{}`",
@@ -100,13 +105,18 @@ fn one(cell: &Cell, executable: &Path, before: Option<&Known>, bin_dir: &Path) -
     }
     let hash = binary::hash(executable).environment(cannot)?;
     let inspected = records(cell, executable)?;
-    let private = binary::keep(executable, bin_dir, &cell.package, &hash).environment(|| {
-        format!(
-            "cannot keep a copy of `{}` in `{}`",
-            cell.package,
-            bin_dir.display()
-        )
-    })?;
+    let private = match bin_dir {
+        Some(folder) => {
+            binary::keep(executable, folder, &cell.package, &hash).environment(|| {
+                format!(
+                    "cannot keep a copy of `{}` in `{}`",
+                    cell.package,
+                    folder.display()
+                )
+            })?
+        }
+        None => executable.to_owned(),
+    };
     // Without dep-info nothing is filtered: at worst a change that does not matter starts a build that does nothing.
     let sources = std::fs::read_to_string(executable.with_extension("d")).unwrap_or_default();
     let sources = dep_info::parse(&sources)

@@ -42,8 +42,8 @@ pub enum Writes {
 pub struct Builder {
     /// `$CELL_HOME/schema/<hash>` of the workspace.
     schema_dir: PathBuf,
-    /// `$CELL_HOME/run/<hash>/bin` of the workspace.
-    bin_dir: PathBuf,
+    /// `$CELL_HOME/run/<hash>/bin` of the workspace, where cells are to run.
+    bin_dir: Option<PathBuf>,
     /// Arguments for cargo after the fixed ones.
     extra: Vec<String>,
     known: HashMap<PathBuf, Known>,
@@ -94,9 +94,9 @@ pub struct Built {
 }
 
 impl Builder {
-    /// A builder that keeps schemas and private copies of binaries in these folders.
+    /// A builder that keeps schemas, and private copies of binaries where there is a folder for them.
     #[must_use]
-    pub fn new(schema_dir: PathBuf, bin_dir: PathBuf, extra: Vec<String>) -> Self {
+    pub fn new(schema_dir: PathBuf, bin_dir: Option<PathBuf>, extra: Vec<String>) -> Self {
         Builder {
             schema_dir,
             bin_dir,
@@ -151,7 +151,9 @@ impl Builder {
 
     /// Removes the private copies that `in_use` does not name.
     pub fn forget(&self, in_use: &dyn Fn(&Path) -> bool) {
-        binary::forget(&self.bin_dir, in_use);
+        if let Some(folder) = &self.bin_dir {
+            binary::forget(folder, in_use);
+        }
     }
 
     fn inspect(&mut self, workspace: &Workspace, round: &Round, batch: &mut Batch) -> Result<()> {
@@ -168,7 +170,7 @@ impl Builder {
                 ))
             })
             .collect();
-        let fresh = inspect::all(&wanted, &self.known, &self.bin_dir)?;
+        let fresh = inspect::all(&wanted, &self.known, self.bin_dir.as_deref())?;
         batch.built.clear();
         batch.sources.clear();
         let mut by_name: BTreeMap<String, String> = BTreeMap::new();

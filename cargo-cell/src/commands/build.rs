@@ -45,7 +45,7 @@ pub(super) fn batch(
     let dirs = Dirs::new(&context.home, &workspace.root);
     let reporter = context.reporter.clone();
     let sink = Sink::new(move |event| reporter.event(&event));
-    let mut builder = Builder::new(dirs.schema, dirs.bin, extra);
+    let mut builder = Builder::new(dirs.schema, None, extra);
     let batch = super::runtime()?.block_on(builder.batch(&workspace, 1, writes, &sink))?;
     Ok((workspace, batch))
 }

@@ -144,7 +144,7 @@ impl Loop {
             hub,
         } = setup;
         let sight = Sight::new(&workspace, &dirs, raw)?;
-        let builder = Builder::new(dirs.schema.clone(), dirs.bin.clone(), Vec::new());
+        let builder = Builder::new(dirs.schema.clone(), Some(dirs.bin.clone()), Vec::new());
         Ok(Loop {
             roster: Roster::new(dirs.data.clone(), sandbox),
             workspace,
