@@ -35,7 +35,9 @@ pub(crate) fn include(input: TokenStream) -> TokenStream {
         return syn::Error::new(name.span(), message).to_compile_error();
     }
     let path = format!("/{path}");
+    // The names and docs in a binding are the schema's: the lints of who includes it have no say in them.
     quote! {
+        #[allow(dead_code, missing_docs, nonstandard_style, unreachable_pub, clippy::all, clippy::pedantic)]
         pub mod #module {
             ::core::include!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path));
         }

@@ -81,6 +81,7 @@ pub mod __private {
     };
 
     pub use crate::handlers::{Handlers, Needs, Ready};
+    pub use crate::schema::check_lock;
     pub use crate::server::CallFuture;
     pub use crate::service::{Context, Incoming, State, View, answer, answer_result};
 

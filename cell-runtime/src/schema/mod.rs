@@ -16,11 +16,14 @@ pub mod records;
 mod snapshot;
 
 mod diff;
+mod drift;
 mod error;
 mod suggest;
 
 pub use canonical::{canonical, canonical_route};
 pub use diff::{Change, Impact, diff, impact};
+#[doc(hidden)]
+pub use drift::check_lock;
 pub use error::Error;
 pub use fingerprint::Fingerprint;
 pub use model::{

@@ -69,7 +69,7 @@ pub(super) fn client(text: &mut Text, snapshot: &Snapshot, names: &Names) {
     } else {
         text.docs(&snapshot.docs);
     }
-    text.line("#[derive(Clone, Debug)]");
+    text.line("#[derive(Clone)]");
     text.line(&format!("pub struct {client}({TYPED});"));
     text.end_item();
 
@@ -102,9 +102,9 @@ pub(super) fn client(text: &mut Text, snapshot: &Snapshot, names: &Names) {
         "pub async fn {connect}(address: &str) -> Result<{client}, ::cell_sdk::Error> {{"
     ));
     text.line(&format!(
-        "let client = {TYPED}::at(address, {cell}, {fingerprint});"
+        "let client = {TYPED}::at(address, {cell}, {fingerprint})?;"
     ));
-    text.line(&format!("client.await.map({client})"));
+    text.line(&format!("::core::result::Result::Ok({client}(client))"));
     text.close("}");
     text.end_item();
 

@@ -64,16 +64,26 @@ impl Text {
     pub(super) fn list(&mut self, head: &str, items: &[String], tail: &str, limit: Limit) {
         let (before, after) = match limit {
             Limit::Tuple if items.len() == 1 => ("(", ",)"),
-            _ => ("(", ")"),
+            Limit::Tuple | Limit::Types | Limit::Line => ("(", ")"),
         };
         let joined = items.join(", ");
         let one_line = format!("{head}{before}{joined}{after}{tail}");
         let wide = match limit {
             Limit::Line => false,
-            Limit::Tuple => joined.len() > LIST_WIDTH,
+            Limit::Tuple | Limit::Types => joined.len() > LIST_WIDTH,
         };
         if !wide && self.fits(&one_line) {
             return self.line(&one_line);
+        }
+        if items.is_empty() {
+            // Nothing to break at but the brace of a function.
+            return match one_line.strip_suffix(" {") {
+                Some(signature) if self.fits(signature) => {
+                    self.line(signature);
+                    self.line("{");
+                }
+                _ => self.line(&one_line),
+            };
         }
         self.open(&format!("{head}{before}"));
         for item in items {
@@ -109,7 +119,9 @@ impl Text {
 pub(super) enum Limit {
     /// The line's width.
     Line,
-    /// The line's width, and rustfmt's width of a tuple expression.
+    /// The line's width, and rustfmt's width of a list: the types of a struct or a variant.
+    Types,
+    /// The same, for a tuple expression, where one item needs a comma.
     Tuple,
 }
 

@@ -58,7 +58,7 @@ fn tuple(text: &mut Text, head: &str, fields: &[Field], public: &str, end: &str,
             .iter()
             .map(|field| format!("{public}{}", names.ty(&field.ty)))
             .collect();
-        return text.list(head, &items, end, Limit::Line);
+        return text.list(head, &items, end, Limit::Types);
     }
     text.open(&format!("{head}("));
     for field in fields {
