@@ -5,10 +5,13 @@
 
 use std::future::Future;
 use std::io::ErrorKind;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
+
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
 
 use super::driver;
 use crate::transport::{Stream, Writer};
@@ -26,6 +29,8 @@ pub struct Connection {
 pub(super) struct Shared {
     inner: Mutex<Inner>,
     writer: Box<dyn Writer>,
+    /// Told when a call ends while others wait for their turn.
+    room: Notify,
 }
 
 pub(super) struct Inner {
@@ -39,6 +44,8 @@ pub(super) struct Inner {
     /// When the task's timer fires.
     pub(super) armed: Option<Instant>,
     slots: IdMap<Slot>,
+    /// Callers that wait because the connection has as many calls in flight as the protocol allows.
+    waiting: usize,
 }
 
 enum Slot {
@@ -70,8 +77,10 @@ impl Connection {
                 orphaned: false,
                 armed: None,
                 slots: IdMap::default(),
+                waiting: 0,
             }),
             writer: Box::new(writer),
+            room: Notify::new(),
         });
         tokio::spawn(driver::drive(Arc::clone(&shared), reader));
         Connection {
@@ -82,12 +91,32 @@ impl Connection {
 
     /// Makes a call. Dropping the future cancels it at the other side.
     pub async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
-        let id = self.shared.start(request)?;
+        let id = match self.shared.start(request) {
+            Err(failure) if failure.is_full() => self.wait_and_start(request).await?,
+            outcome => outcome?,
+        };
         Call {
             shared: &self.shared,
             id,
         }
         .await
+    }
+
+    /// The connection is full: starts the call when others have ended.
+    async fn wait_and_start(&self, request: &Request) -> Result<u64, CallFailure> {
+        let _waiting = Waiting::new(&self.shared);
+        loop {
+            let mut room = pin!(self.shared.room.notified());
+            // Listening before looking: a call that ends in between is not missed.
+            room.as_mut().enable();
+            match self.shared.start(request) {
+                Err(failure) if failure.is_full() => {}
+                outcome => return outcome,
+            }
+            timeout_at(request.deadline.into(), room)
+                .await
+                .map_err(|_| CallFailure::DeadlineExceeded)?;
+        }
     }
 
     /// Whether new calls can be started.
@@ -183,6 +212,27 @@ impl Inner {
     }
 }
 
+/// Counts a waiting caller, also one whose future is dropped.
+struct Waiting<'a>(&'a Shared);
+
+impl Waiting<'_> {
+    fn new(shared: &Shared) -> Waiting<'_> {
+        shared.lock().waiting += 1;
+        Waiting(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.0.lock();
+        inner.waiting -= 1;
+        // Handed on: where the connection has closed, no further call ends to wake the others.
+        if inner.waiting > 0 {
+            self.0.room.notify_one();
+        }
+    }
+}
+
 struct Call<'a> {
     shared: &'a Shared,
     id: u64,
@@ -220,6 +270,9 @@ impl Drop for Call<'_> {
         if inner.slots.remove(&self.id).is_some() {
             inner.state.cancel(self.id);
             inner.wake_driver();
+        }
+        if inner.waiting > 0 {
+            self.shared.room.notify_one();
         }
     }
 }

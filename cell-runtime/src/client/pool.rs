@@ -164,7 +164,7 @@ impl Client {
             deadline,
             trace: options.trace,
         };
-        let lane = self.lane();
+        let lane = self.lane()?;
         let mut tries = 0u32;
         loop {
             let connection = match lane.open() {
@@ -201,17 +201,22 @@ impl Client {
         }
     }
 
-    fn lane(&self) -> Arc<Lane> {
-        let id = Handle::current().id();
+    fn lane(&self) -> Result<Arc<Lane>, Error> {
+        let id = Handle::try_current()
+            .map_err(|error| Error::Io {
+                what: format!("call `{}`", self.0.target.cell),
+                reason: error.to_string(),
+            })?
+            .id();
         let mut pool = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, lane)) = pool.iter().find(|(runtime, _)| *runtime == id) {
-            return Arc::clone(lane);
+            return Ok(Arc::clone(lane));
         }
         // Lanes of runtimes that are gone hold a closed connection.
         pool.retain(|(_, lane)| Arc::strong_count(lane) > 1 || lane.open().is_some());
         let lane = Arc::new(Lane::default());
         pool.push((id, Arc::clone(&lane)));
-        lane
+        Ok(lane)
     }
 
     fn forget(&self, lane: &Lane, connection: &Connection) {
@@ -300,7 +305,7 @@ impl Client {
                 self.late()
             }
             CallFailure::Status(status) => Error::Status(status),
-            CallFailure::DeadlineExceeded => self.late(),
+            CallFailure::Full(_) | CallFailure::DeadlineExceeded => self.late(),
             CallFailure::ConnectionLost(reason) | CallFailure::NotStarted(reason) => {
                 Error::Unavailable {
                     cell: cell(),

@@ -10,13 +10,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::error::Error;
 use crate::server::{self, CallContext, CallFuture, ServerOptions, Service};
-use crate::transport::{MemoryStream, UdsListener, memory};
+use crate::transport::{MemoryStream, Stream, UdsListener, Writer, memory};
 use crate::vesicle::Vesicle;
-use crate::wire::{Reply, RouteId, Status, StatusCode};
+use crate::wire::{
+    ClientState, Hello, Limits, Reply, Request, RouteId, ServerEvent, ServerState, Serving, Status,
+    StatusCode,
+};
 
 const ECHO: RouteId = 1;
 const PANIC: RouteId = 2;
@@ -153,6 +157,86 @@ async fn a_deadline_ends_a_call_on_both_sides() {
         })
     );
     echo.dropped.notified().await;
+}
+
+#[tokio::test]
+async fn more_calls_than_a_connection_takes_wait_for_their_turn() {
+    let (client, echo, _stop) = started(Echo::default());
+    let mut calls = JoinSet::new();
+    for _ in 0..Limits::DEFAULT.calls_max + 300 {
+        let client = client.clone();
+        calls.spawn(async move { call(&client, GATE).await });
+    }
+    while echo.started.load(Ordering::SeqCst) < Limits::DEFAULT.calls_max {
+        tokio::task::yield_now().await;
+    }
+    while !calls.is_empty() {
+        echo.gate.notify_one();
+        calls.join_next().await.unwrap().unwrap().unwrap();
+    }
+    assert_eq!(
+        echo.started.load(Ordering::SeqCst),
+        Limits::DEFAULT.calls_max + 300
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_finished_inside_the_drain_limit_is_told_so() {
+    let (client, echo, stop) = started(Echo::default());
+    let hanging = tokio::spawn({
+        let client = client.clone();
+        async move { call(&client, HANG).await }
+    });
+    while echo.started.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    // Either side's timer ends it; the server's limit is the shorter one.
+    let ended = hanging.await.unwrap();
+    assert!(
+        matches!(&ended, Err(Error::Status(s)) if s.code == StatusCode::Draining),
+        "{ended:?}"
+    );
+    echo.dropped.notified().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_neither_reads_nor_closes_does_not_keep_a_draining_server() {
+    let (listener, connect) = memory();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let echo = Arc::new(Echo::default());
+    let service: Arc<dyn Service> = Arc::clone(&echo) as Arc<dyn Service>;
+    let server = tokio::spawn(server::run(
+        listener,
+        service,
+        ServerOptions::default(),
+        async { drop(stopped.await) },
+    ));
+    let (_reader, writer) = connect().unwrap().split();
+    let mut state = ClientState::new(&Hello::new("echo", 7, "mute"), Limits::DEFAULT);
+    let request = Request {
+        route: ECHO,
+        payload: Vesicle::wrap([0; 100 << 10]),
+        deadline: Instant::now() + Duration::from_secs(60),
+        trace: None,
+    };
+    let mut sent = 0;
+    // The answers fill the pipe: the server cannot send them all.
+    while sent < 8 {
+        if state.out().is_empty() {
+            state.start(Instant::now(), &request).unwrap();
+            sent += 1;
+        }
+        match writer.try_write(state.out().pending()) {
+            Ok(len) => state.out().advance(len),
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+    while echo.started.load(Ordering::SeqCst) < 7 {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    server.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -373,8 +457,6 @@ async fn a_server_that_vanishes_fails_what_it_had_started() {
             .ok_or_else(|| std::io::ErrorKind::ConnectionRefused.into())
     }));
     tokio::spawn(async move {
-        use crate::transport::{Stream, Writer};
-        use crate::wire::{Limits, ServerEvent, ServerState, Serving};
         use tokio::io::AsyncReadExt;
         let (mut reader, writer) = server_end.split();
         let mut state = ServerState::new(

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{Sleep, sleep, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
 use super::{CallContext, CallFuture, Caller, CancelToken, ServerOptions, Service};
 use crate::metrics::Metrics;
@@ -102,7 +102,7 @@ pub(super) async fn serve<S: Stream>(
     service: Arc<dyn Service>,
     serving: Serving,
     options: ServerOptions,
-    mut drain: watch::Receiver<bool>,
+    mut drain: watch::Receiver<Option<Duration>>,
 ) {
     let uid = stream.peer_uid();
     let (mut reader, writer) = stream.split();
@@ -128,13 +128,20 @@ pub(super) async fn serve<S: Stream>(
     let mut events = Vec::new();
     let mut draining = false;
     let mut limit = pin!(sleep(Duration::ZERO));
-    let mut lingering = false;
+    let (mut closed, mut lingering) = (false, false);
     loop {
-        let step = tokio::select! {
-            biased;
-            step = poll_fn(|cx| poll_step(&shared, &mut reader, &mut buf, cx)) => step,
-            () = until_draining(&mut drain), if !draining => Step::Drain,
-            () = expired(limit.as_mut()), if draining => Step::Limit,
+        // Asked first: a client that always has more to read would starve the other branches.
+        let step = if !draining && drain.has_changed().unwrap_or(false) {
+            Step::Drain
+        } else if draining && limit.deadline().into_std() <= Instant::now() {
+            Step::Limit
+        } else {
+            tokio::select! {
+                biased;
+                step = poll_fn(|cx| poll_step(&shared, &mut reader, &mut buf, cx)) => step,
+                () = until_draining(&mut drain), if !draining => Step::Drain,
+                () = limit.as_mut(), if draining => Step::Limit,
+            }
         };
         match step {
             Step::Woken => {
@@ -178,9 +185,8 @@ pub(super) async fn serve<S: Stream>(
             }
             Step::Drain => {
                 draining = true;
-                limit
-                    .as_mut()
-                    .reset(tokio::time::Instant::now() + options.drain);
+                let time = drain.borrow_and_update().unwrap_or(options.drain);
+                limit.as_mut().reset(tokio::time::Instant::now() + time);
                 let mut inner = shared.lock();
                 inner.state.go_away();
                 inner.flush(&shared.writer);
@@ -196,9 +202,13 @@ pub(super) async fn serve<S: Stream>(
                     if let Some((task, token)) = inner.running.remove(&id) {
                         token.cancel();
                         task.abort();
+                        shared.metrics.ended(false);
                     }
                 }
                 inner.flush(&shared.writer);
+                // A client that does not even read these gets no more time than any other to say goodbye.
+                lingering = true;
+                limit.as_mut().reset(tokio::time::Instant::now() + LINGER);
             }
         }
         let mut inner = shared.lock();
@@ -206,26 +216,21 @@ pub(super) async fn serve<S: Stream>(
             return;
         }
         // Half-closed first: closing with unread requests in the buffer could cost the client what was just written.
-        if !lingering && inner.state.is_finished() && inner.state.out().is_empty() {
+        if !closed && inner.state.is_finished() && inner.state.out().is_empty() {
             if shared.writer.close_write().is_err() {
                 return;
             }
-            lingering = true;
-            draining = true;
+            (closed, lingering, draining) = (true, true, true);
             limit.as_mut().reset(tokio::time::Instant::now() + LINGER);
         }
     }
 }
 
 /// Ready once the server drains; never where it is gone without draining.
-async fn until_draining(drain: &mut watch::Receiver<bool>) {
-    if drain.wait_for(|draining| *draining).await.is_err() {
+async fn until_draining(drain: &mut watch::Receiver<Option<Duration>>) {
+    if drain.wait_for(Option::is_some).await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-async fn expired(timer: Pin<&mut Sleep>) {
-    timer.await;
 }
 
 enum Step {

@@ -103,17 +103,32 @@ pub async fn run<L: Listener>(
     options: ServerOptions,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let drain = options.drain;
+    let shutdown = async move {
+        shutdown.await;
+        drain
+    };
+    run_until(listener, service, options, shutdown).await
+}
+
+/// As [`run`], for a `shutdown` that says how long calls in flight may go on.
+pub async fn run_until<L: Listener>(
+    listener: L,
+    service: Arc<dyn Service>,
+    options: ServerOptions,
+    shutdown: impl Future<Output = Duration>,
+) -> io::Result<()> {
     let serving = Serving {
         cell: service.name().to_owned(),
         fingerprint: service.fingerprint(),
     };
-    let (draining, drain) = watch::channel(false);
+    let (draining, drain) = watch::channel(None);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
-    loop {
+    let limit = loop {
         tokio::select! {
             biased;
-            () = &mut shutdown => break,
+            limit = &mut shutdown => break limit,
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
                     let service = Arc::clone(&service);
@@ -130,8 +145,10 @@ pub async fn run<L: Listener>(
             },
             Some(_) = connections.join_next() => {}
         }
-    }
-    draining.send_replace(true);
+    };
+    // Nothing new is accepted while the open connections end; what waits in the backlog stays there for a successor.
+    drop(listener);
+    draining.send_replace(Some(limit));
     while connections.join_next().await.is_some() {}
     Ok(())
 }

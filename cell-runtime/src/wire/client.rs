@@ -28,10 +28,19 @@ pub enum CallFailure {
     Refused(Refusal),
     /// The server answered with a status.
     Status(Status),
+    /// The connection has this many calls in flight, as many as it may.
+    Full(usize),
     /// The deadline passed on this side.
     DeadlineExceeded,
     /// The connection ended after the server may have started the call.
     ConnectionLost(String),
+}
+
+impl CallFailure {
+    /// Whether the call can start as soon as another one ends.
+    pub fn is_full(&self) -> bool {
+        matches!(self, CallFailure::Full(_))
+    }
 }
 
 /// What the I/O around a [`ClientState`] has to act on.
@@ -101,13 +110,7 @@ impl ClientState {
             return Err(CallFailure::DeadlineExceeded);
         }
         if self.calls.len() >= self.limits.calls_max {
-            return Err(CallFailure::Status(Status::new(
-                super::StatusCode::Overloaded,
-                format!(
-                    "{} calls are in flight on this connection, the limit",
-                    self.calls.len()
-                ),
-            )));
+            return Err(CallFailure::Full(self.calls.len()));
         }
         if request.payload.len() > self.limits.payload_bytes_max {
             return Err(CallFailure::Status(Status::new(
