@@ -62,28 +62,20 @@ async fn supervised(inherited: Inherited, service: Result<Served, Error>) -> any
         pid: std::process::id(),
     };
     say(&mut control, &ready);
-    let (limit, limited) = oneshot::channel();
     let shutdown = async move {
-        // The control thread ends the process before it drops the sender.
-        if let Ok(duration) = drain.await {
-            let _ = limit.send(duration);
-        }
-    };
-    let expired = async move {
-        match limited.await {
-            Ok(duration) => tokio::time::sleep(duration).await,
+        match drain.await {
+            Ok(limit) => limit,
+            // The control thread ends the process before it drops the sender.
             Err(_) => std::future::pending().await,
         }
     };
-    // The supervisor says how long draining may take, so the server itself sets no limit.
-    let options = ServerOptions {
-        drain: Duration::from_secs(24 * 60 * 60),
-        ..ServerOptions::default()
-    };
-    tokio::select! {
-        ended = server::run(listener, Arc::new(service), options, shutdown) => ended?,
-        () = expired => {}
-    }
+    server::run_until(
+        listener,
+        Arc::new(service),
+        ServerOptions::default(),
+        shutdown,
+    )
+    .await?;
     say(&mut control, &FromCell::Drained);
     Ok(())
 }
