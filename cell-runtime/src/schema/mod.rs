@@ -17,6 +17,7 @@ mod snapshot;
 
 mod diff;
 mod drift;
+pub mod dynamic;
 mod error;
 mod suggest;
 

@@ -70,7 +70,7 @@ impl Text {
         let one_line = format!("{head}{before}{joined}{after}{tail}");
         let wide = match limit {
             Limit::Line => false,
-            Limit::Tuple | Limit::Types => joined.len() > LIST_WIDTH,
+            Limit::Tuple | Limit::Types => items.len() > 1 && joined.len() > LIST_WIDTH,
         };
         if !wide && self.fits(&one_line) {
             return self.line(&one_line);
