@@ -1,2 +1,32 @@
+//! `cargo cell` as a user meets it: real workspaces, real cargo, real processes.
+//!
+//! `CELL_TEST_EDITS` and `CELL_TEST_KILLS` raise the number of rounds of the torture tests.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "end-to-end tests write files, start processes and read the clock"
+)]
+
+mod bad_input;
+mod calls;
+mod failures;
+mod kill;
+mod load;
+mod saves;
+mod schema;
+mod support;
+
+/// A file that no `mod` names would never run.
 #[test]
-fn placeholder() {}
+fn no_test_file_is_forgotten() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/end_to_end");
+    let main = std::fs::read_to_string(folder.join("main.rs")).unwrap();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs");
+        assert!(
+            name == "main.rs" || main.contains(&format!("\nmod {module};\n")),
+            "main.rs does not name {name}"
+        );
+    }
+}

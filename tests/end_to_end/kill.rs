@@ -1,0 +1,84 @@
+//! Nothing outlives the tool, however it dies.
+
+use std::time::Duration;
+
+use crate::support::{Workspace, eventually, rounds, success};
+
+/// Random moments, the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+#[test]
+fn sigkill_at_any_moment_leaves_no_process_and_no_socket() {
+    let workspace = Workspace::new("hello");
+    success(workspace.run(["build"]));
+    let good = workspace.read("button/src/main.rs");
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    for round in 0..rounds("CELL_TEST_KILLS", 10) {
+        let sandbox = if round % 3 == 2 { "none" } else { "auto" };
+        let mut dev = workspace.dev_unready(&["--sandbox", sandbox]);
+        match round % 4 {
+            // While it starts.
+            0 => std::thread::sleep(Duration::from_millis(dice.below(600))),
+            // While it builds, or swaps.
+            1 | 2 => {
+                dev.wait("the cells to serve", |event| event["reason"] == "swapped");
+                workspace.write("button/src/main.rs", &good.replace("0.42", &format!("0.{}", round + 100)));
+                std::thread::sleep(Duration::from_millis(dice.below(3000)));
+            }
+            // While nothing happens.
+            _ => {
+                dev.wait("the cells to serve", |event| event["reason"] == "swapped");
+            }
+        }
+        dev.signal(libc::SIGKILL);
+        dev.child.wait().unwrap();
+        eventually(&format!("nothing to be left of round {round}"), || {
+            let (processes, sockets) = (workspace.processes(), workspace.sockets());
+            if processes.is_empty() && sockets.is_empty() { Ok(()) } else { Err(format!("{processes:?} {sockets:?}")) }
+        });
+    }
+}
+
+#[test]
+fn a_grandchild_that_left_its_session_dies_too() {
+    for sandbox in ["auto", "none"] {
+        let workspace = Workspace::new("hello");
+        workspace.edit(
+            "button/src/main.rs",
+            "    cell::serve_local",
+            "    std::process::Command::new(\"setsid\").args([\"-f\", \"sleep\", \"987654\"]).spawn()?;\n    cell::serve_local",
+        );
+        let dev = workspace.dev_with(&["--sandbox", sandbox]);
+        let sleepers = || -> Vec<u32> {
+            let is_sleeper = |pid: &u32| {
+                std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x00987654\0")
+            };
+            let pids = std::fs::read_dir("/proc").unwrap().flatten();
+            pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_sleeper).collect()
+        };
+        eventually("the grandchild to live", || if sleepers().is_empty() { Err("none".to_owned()) } else { Ok(()) });
+        dev.signal(libc::SIGKILL);
+        eventually("the grandchild to die", || if sleepers().is_empty() { Ok(()) } else { Err(format!("{sandbox}: {:?}", sleepers())) });
+    }
+}
+
+#[test]
+fn a_second_tool_is_refused_with_the_owners_name_and_clean_touches_nothing_alive() {
+    let workspace = Workspace::new("hello");
+    let dev = workspace.dev();
+    let (code, text) = crate::support::outcome(&workspace.run(["dev"]));
+    assert!(code != Some(0) && text.contains(&dev.child.id().to_string()), "{code:?} {text}");
+    let pids = workspace.pids();
+    workspace.run(["clean"]);
+    assert_eq!(workspace.pids(), pids);
+    assert!(workspace.call(&["panel", "describe", "\"ok\""]).is_ok());
+}
