@@ -18,6 +18,11 @@ pub(crate) fn expand(service: Service, errors: &Errors) -> TokenStream {
     let private = service.arguments.private();
     let Service { module, items, .. } = &service;
     let (attributes, visibility, ident) = (&module.attrs, &module.vis, &module.ident);
+    let imports = service.handlers.iter().map(|handler| {
+        let (cfg, path) = (&handler.cfg, &handler.attribute);
+        quote!(#(#cfg)* #[allow(unused_imports)] use #path as _;)
+    });
+    let imports: TokenStream = imports.collect();
     let own = if errors.is_empty() {
         let handlers = handlers(&service, &private);
         let record = record(&service, &private);
@@ -37,6 +42,7 @@ pub(crate) fn expand(service: Service, errors: &Errors) -> TokenStream {
         #(#attributes)*
         #visibility mod #ident {
             #(#items)*
+            #imports
             #own
         }
     }

@@ -1,6 +1,6 @@
 //! A service module, taken apart.
 
-use syn::{Attribute, Item, ItemFn, ItemMod};
+use syn::{Attribute, FnArg, Item, ItemFn, ItemMod, Pat, Stmt, parse_quote};
 
 use super::arguments::{Parameter, parameters};
 use crate::attributes::Arguments;
@@ -18,6 +18,8 @@ pub(crate) struct Service {
 
 /// A function with `#[cell::handler]`.
 pub(crate) struct Handler {
+    /// Its attribute's path: what was imported for it counts as used.
+    pub(crate) attribute: syn::Path,
     pub(crate) function: ItemFn,
     /// Its `#[cfg]`s, which everything that is made of it carries too.
     pub(crate) cfg: Vec<Attribute>,
@@ -53,9 +55,11 @@ impl Service {
                 .collect();
             handlers.push(Handler {
                 parameters: parameters(function, &own_types, errors),
+                attribute: attribute.path().clone(),
                 function: function.clone(),
                 cfg,
             });
+            use_parameters(function);
         }
         Service {
             arguments,
@@ -64,6 +68,19 @@ impl Service {
             handlers,
         }
     }
+}
+
+/// A parameter's name is part of the schema, so it stays even where the body has no use for it, without a warning.
+fn use_parameters(function: &mut ItemFn) {
+    let names = function.sig.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(input) => match &*input.pat {
+            Pat::Ident(name) => Some(&name.ident),
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
+    });
+    let uses: Vec<Stmt> = names.map(|name| parse_quote!(let _ = &#name;)).collect();
+    function.block.stmts.splice(0..0, uses);
 }
 
 /// The types that the module defines itself: one that is called `Context` is not the runtime's.
