@@ -25,6 +25,9 @@ pub struct Connection {
     _owner: Arc<Owner>,
 }
 
+/// With more calls in flight than these a connection is under load.
+const QUIET_CALLS_MAX: usize = 4;
+
 /// What callers and the connection's task share.
 pub(super) struct Shared {
     inner: Mutex<Inner>,
@@ -41,6 +44,8 @@ pub(super) struct Inner {
     /// The socket took no more; the task waits until it does.
     pub(super) blocked: bool,
     pub(super) orphaned: bool,
+    /// A caller has written in place since the task last ran.
+    pub(super) wrote_inline: bool,
     /// When the task's timer fires.
     pub(super) armed: Option<Instant>,
     slots: IdMap<Slot>,
@@ -75,6 +80,7 @@ impl Connection {
                 woken: false,
                 blocked: false,
                 orphaned: false,
+                wrote_inline: false,
                 armed: None,
                 slots: IdMap::default(),
                 waiting: 0,
@@ -147,9 +153,10 @@ impl Shared {
         if timer_too_late {
             inner.armed = Some(request.deadline);
         }
-        // A lone call is written at once, without a hop through the task; under load the task sends many frames in one
-        // write.
-        if inner.state.in_flight() == 1 {
+        // A lone call is written at once, without a hop through the task, also beside a few that take long. Under load the
+        // task sends many frames in one write.
+        let is_quiet = inner.state.in_flight() <= QUIET_CALLS_MAX;
+        if is_quiet && !inner.blocked && !std::mem::replace(&mut inner.wrote_inline, true) {
             inner.flush(self.writer());
         }
         if timer_too_late || inner.has_output() {

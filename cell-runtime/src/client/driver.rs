@@ -34,6 +34,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(shared: Arc<Shared>, mut reader:
                 tokio::task::yield_now().await;
                 let mut inner = shared.lock();
                 inner.woken = false;
+                inner.wrote_inline = false;
                 if !inner.blocked {
                     inner.flush(shared.writer());
                 }
@@ -52,6 +53,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(shared: Arc<Shared>, mut reader:
             Step::Read(Ok(0)) => return close(&shared, "the cell closed the connection"),
             Step::Read(Ok(len)) => {
                 let mut inner = shared.lock();
+                inner.wrote_inline = false;
                 let outcome = inner.state.receive(&buf[..len], &mut events);
                 inner.settle(&mut events);
                 if let Err(violation) = outcome {

@@ -31,6 +31,9 @@ const LINGER: Duration = Duration::from_millis(250);
 /// Answers that a peer does not read may pile up to this many bytes; then its requests are no longer read.
 const UNREAD_BYTES_MAX: usize = 32 << 20;
 
+/// With more calls in flight than these a connection is under load.
+const QUIET_CALLS_MAX: usize = 4;
+
 struct Shared<W> {
     inner: Mutex<Inner>,
     writer: W,
@@ -43,6 +46,8 @@ struct Inner {
     woken: bool,
     blocked: bool,
     broken: bool,
+    /// An answer was written in place since the task last ran.
+    wrote_inline: bool,
     running: IdMap<(AbortHandle, CancelToken)>,
 }
 
@@ -51,13 +56,15 @@ impl<W: Writer> Shared<W> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a call that did not finish at once. A lone answer is written in place; under load the task writes many.
+    /// Ends a call that did not finish at once. A lone answer is written in place; under load the task sends
+    /// many in one write.
     fn finish(&self, id: u64, result: Result<Reply, Status>) {
         self.metrics.ended(result.is_ok());
         let mut inner = self.lock();
         inner.running.remove(&id);
         inner.state.respond(id, result);
-        if inner.state.in_flight() == 0 && !inner.blocked {
+        let is_quiet = inner.state.in_flight() < QUIET_CALLS_MAX;
+        if is_quiet && !inner.blocked && !std::mem::replace(&mut inner.wrote_inline, true) {
             inner.flush(&self.writer);
         }
         if !inner.state.out().is_empty() || inner.state.is_finished() {
@@ -113,6 +120,7 @@ pub(super) async fn serve<S: Stream>(
             woken: false,
             blocked: false,
             broken: false,
+            wrote_inline: false,
             running: IdMap::default(),
         }),
         writer,
@@ -148,6 +156,7 @@ pub(super) async fn serve<S: Stream>(
                 tokio::task::yield_now().await;
                 let mut inner = shared.lock();
                 inner.woken = false;
+                inner.wrote_inline = false;
                 if !inner.blocked {
                     inner.flush(&shared.writer);
                 }
@@ -159,10 +168,13 @@ pub(super) async fn serve<S: Stream>(
             }
             Step::Read(Ok(0) | Err(_)) => return,
             Step::Read(Ok(len)) => {
-                let outcome = shared
-                    .lock()
-                    .state
-                    .receive(Instant::now(), &buf[..len], &mut events);
+                let outcome = {
+                    let mut inner = shared.lock();
+                    inner.wrote_inline = false;
+                    inner
+                        .state
+                        .receive(Instant::now(), &buf[..len], &mut events)
+                };
                 for event in events.drain(..) {
                     match event {
                         ServerEvent::Accepted(hello) => {
