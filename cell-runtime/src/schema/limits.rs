@@ -35,6 +35,6 @@ pub const SIZE_MAX: u64 = 1 << 30;
 /// How deep a value may nest.
 pub const VALUE_DEPTH_MAX: usize = 128;
 /// The values that one JSON or archive may hold.
-pub const VALUES_MAX: usize = 16 << 20;
+pub const VALUES_MAX: usize = 4 << 20;
 /// The bytes of one archive.
 pub const ARCHIVE_BYTES_MAX: usize = 256 << 20;

@@ -11,6 +11,8 @@ pub(super) struct Text {
     done: String,
     item: String,
     indent: usize,
+    /// rustfmt is to leave the item alone.
+    skip: bool,
 }
 
 impl Text {
@@ -45,7 +47,7 @@ impl Text {
         let item = std::mem::take(&mut self.item);
         let long =
             |line: &str| !line.trim_start().starts_with("//") && line.chars().count() > WIDTH;
-        if item.lines().any(long) {
+        if std::mem::take(&mut self.skip) || item.lines().any(long) {
             self.done.push_str("#[rustfmt::skip]\n");
         }
         self.done.push_str(&item);
@@ -89,7 +91,10 @@ impl Text {
         for item in items {
             self.line(&format!("{item},"));
         }
-        self.close(&format!("){tail}"));
+        let last = format!("){tail}");
+        // A brace that ends at the very edge goes to a line of its own, and that is not worth a rule.
+        self.skip |= self.indent * 4 + last.chars().count() >= WIDTH + 4;
+        self.close(&last);
     }
 
     /// Whether a line fits at the indentation in force.
