@@ -50,7 +50,7 @@ pub struct Span {
 /// Runs one cargo process over the workspace. Always the same one: other `-p` sets unify features differently and give
 /// other binaries.
 pub async fn run(job: &Job, sink: &Sink) -> Result<(Said, Span)> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let cargo = crate::workspace::metadata::cargo();
     let fixed = [
         "build",
         "--workspace",

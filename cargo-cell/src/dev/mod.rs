@@ -24,7 +24,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::cli::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
 use crate::supervisor::Supervisor;
 use crate::supervisor::{SupervisorConfig, SupervisorEvent};
@@ -38,6 +38,8 @@ pub fn start(
     sandbox: Option<String>,
 ) -> Result<()> {
     let dirs = Dirs::new(&context.home, &workspace.root);
+    cell_runtime::discovery::check_socket_path(&dirs.run.join(control::NAME))
+        .map_err(|cause| Error::environment(cause.to_string()).hint("give a shorter folder with `--home DIR`"))?;
     let reporter = context.reporter.clone();
     let sink = Sink::new(move |event| reporter.event(&event));
     let config = SupervisorConfig {

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 pub fn load(manifest_path: Option<&Path>, from: &Path) -> Result<Workspace> {
     let mut command = MetadataCommand::new();
     command.no_deps();
+    command.cargo_path(cargo());
     match manifest_path {
         Some(path) if path.is_dir() => {
             command.manifest_path(path.join("Cargo.toml"));
@@ -71,13 +72,21 @@ fn explain(cause: cargo_metadata::Error, place: &Path) -> Error {
                 Error::user(format!("cargo cannot read the workspace: {text}"))
             }
         }
-        cargo_metadata::Error::Io(cause) => Error::environment("cannot run `cargo metadata`")
-            .because(cause)
-            .hint("install a Rust toolchain from https://rustup.rs, or run `cargo cell doctor`"),
+        cargo_metadata::Error::Io(cause) => {
+            Error::environment(format!("cannot run `{} metadata`", cargo().display()))
+                .because(cause)
+                .hint("install a Rust toolchain from https://rustup.rs, or run `cargo cell doctor`")
+        }
         other => {
             Error::environment("`cargo metadata` gave an answer that cannot be read").because(other)
         }
     }
+}
+
+/// The cargo to run: the one that runs us, or else the first on the path.
+#[must_use]
+pub fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// The folder a command starts from.
