@@ -2,12 +2,13 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests read the clock once and the vectors from disk"
+    reason = "tests read the clock once; the vectors are on disk"
 )]
 
-use std::time::{Duration, Instant};
+mod properties;
+mod vectors;
 
-use proptest::prelude::*;
+use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -402,172 +403,4 @@ fn the_trace_travels() {
         format!("00-{}-{}-01", "01".repeat(16), "02".repeat(8))
     );
     assert_eq!(TraceParent::decode(&[0; 32]), None);
-}
-
-/// The vectors are the specification's examples: a client in another language is written against them.
-#[test]
-fn vectors_of_the_protocol_hold() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/conformance/protocol.json"
-    );
-    let vectors: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut actual = Vec::new();
-    let mut put = |name: &str, header: Header, ext: &[u8], payload: &[u8]| {
-        let mut bytes = Vec::new();
-        encode_frame(header, ext, payload, &mut bytes);
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        actual.push(serde_json::json!({ "name": name, "hex": hex }));
-    };
-    let hello = Hello::new("button_service", 0x8a37_0000_0000_0001, "demo");
-    put(
-        "hello",
-        Header::new(Kind::Hello, 0, 0),
-        &[],
-        &hello.encode(),
-    );
-    let accepted = HelloAck::answer(&hello, "button_service", hello.fingerprint);
-    put(
-        "hello_ack accepted",
-        Header::new(Kind::HelloAck, 0, 0),
-        &[],
-        &accepted.encode(),
-    );
-    let refused = HelloAck::answer(&hello, "button_service", 0x8a37_0000_0000_0002);
-    put(
-        "hello_ack refused",
-        Header::new(Kind::HelloAck, 0, 0),
-        &[],
-        &refused.encode(),
-    );
-    let mut call = Header::new(Kind::Request, 1, 0);
-    (call.route, call.deadline_us) = (0x1122_3344_5566_7788, 10_000_000);
-    put("request", call, &[], b"start_bt");
-    call.flags = flags::TRACE;
-    let trace = TraceParent {
-        trace_id: [0xab; 16],
-        span_id: [0xcd; 8],
-        flags: 1,
-    };
-    put("request traced", call, &trace.encode(), b"start_bt");
-    put(
-        "response",
-        Header::new(Kind::Response, 1, 0),
-        &[],
-        &[1, 0, 0, 0, 0, 0, 0x80, 0x3f],
-    );
-    let mut error = Header::new(Kind::Response, 1, 0);
-    error.flags = flags::APP_ERROR;
-    put("response error", error, &[], &[2]);
-    let status = Status::new(StatusCode::DeadlineExceeded, "late");
-    put(
-        "status",
-        Header::new(Kind::Status, 1, 0),
-        &[],
-        &status.encode(4096),
-    );
-    put("cancel", Header::new(Kind::Cancel, 1, 0), &[], &[]);
-    put("goaway", Header::new(Kind::GoAway, 3, 0), &[], &[]);
-    put("ping", Header::new(Kind::Ping, 5, 0), &[], &[]);
-    put("pong", Header::new(Kind::Pong, 5, 0), &[], &[]);
-    assert_eq!(
-        vectors,
-        serde_json::Value::Array(actual.clone()),
-        "{}",
-        serde_json::to_string_pretty(&actual).unwrap()
-    );
-    let guide =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/protocol.md"))
-            .unwrap();
-    for vector in &actual {
-        let hex = vector["hex"].as_str().unwrap();
-        assert!(
-            guide.contains(hex),
-            "docs/protocol.md lacks the vector {}: {hex}",
-            vector["name"]
-        );
-    }
-}
-
-proptest! {
-    #[test]
-    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), cut in 0usize..400) {
-        let now = Instant::now();
-        let mut server = ServerState::new(serving(), Limits::DEFAULT);
-        let (a, b) = bytes.split_at(cut.min(bytes.len()));
-        let _ = server.receive(now, a, &mut Vec::new()).and_then(|()| server.receive(now, b, &mut Vec::new()));
-        let mut client = ClientState::new(&Hello::new("button", 7, "t"), Limits::DEFAULT);
-        let _ = client.receive(&bytes, &mut Vec::new());
-        let _ = Hello::decode(&bytes, &Limits::DEFAULT);
-        let _ = HelloAck::decode(&bytes, &Limits::DEFAULT);
-        let _ = Status::decode(&bytes);
-    }
-
-    #[test]
-    fn a_stream_cut_anywhere_decodes_to_the_same_frames(
-        payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..100), 1..6),
-        size in 1usize..70,
-    ) {
-        let mut bytes = Vec::new();
-        for (id, payload) in payloads.iter().enumerate() {
-            encode_frame(Header::new(Kind::Response, id as u64, 0), &[0; 16], payload, &mut bytes);
-        }
-        let mut decoder = FrameDecoder::new(Limits::DEFAULT);
-        let mut decoded = Vec::new();
-        for mut chunk in bytes.chunks(size) {
-            while let Some(frame) = decoder.next(&mut chunk).unwrap() {
-                prop_assert_eq!(frame.payload.as_slice().as_ptr() as usize % 16, 0);
-                decoded.push(frame.payload.as_slice().to_vec());
-            }
-        }
-        prop_assert!(decoder.is_at_boundary());
-        prop_assert_eq!(decoded, payloads);
-    }
-
-    /// Whatever happens in whatever order, each call ends exactly once, and one that the server started never ends as
-    /// "not started".
-    #[test]
-    fn every_call_ends_once(steps in proptest::collection::vec(0u8..7, 1..60)) {
-        let mut pair = Pair::new();
-        let (mut open, mut started, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-        let mut settle = |events: Vec<ClientEvent>, open: &mut Vec<u64>, started: &[u64]| {
-            for event in events {
-                let ClientEvent::Done(id, result) = event else { continue };
-                assert!(!seen.contains(&id), "call {id} ended twice");
-                seen.push(id);
-                open.retain(|call| *call != id);
-                if matches!(result, Err(CallFailure::NotStarted(_))) {
-                    assert!(!started.contains(&id), "call {id} was started");
-                }
-            }
-        };
-        for step in steps {
-            match step {
-                0 => {
-                    let request = request(pair.now);
-                    if let Ok(id) = pair.client.start(pair.now, &request) { open.push(id); }
-                }
-                1 => for event in pair.feed_server() {
-                    if let ServerEvent::Call(call) = event { started.push(call.id); }
-                },
-                2 => { let events = pair.feed_client(); settle(events, &mut open, &started); }
-                3 => if let Some(id) = started.last() { pair.server.respond(*id, ok(b"x")); },
-                4 => pair.server.go_away(),
-                5 => if let Some(id) = open.pop() { pair.client.cancel(id); },
-                _ => {
-                    pair.now += Duration::from_millis(300);
-                    let mut events = Vec::new();
-                    pair.client.expire(pair.now, &mut events);
-                    settle(events, &mut open, &started);
-                }
-            }
-        }
-        let mut events = Vec::new();
-        pair.client.close("end", &mut events);
-        // The stream is cut here: what the server started but the client has not heard of is "lost", never "not started",
-        // unless the handshake itself was never answered.
-        if pair.client.in_flight() == 0 { open.retain(|id| !events.iter().any(|e| matches!(e, ClientEvent::Done(done, _) if done == id))); }
-        prop_assert!(open.is_empty(), "calls without an end: {:?}", open);
-    }
 }
