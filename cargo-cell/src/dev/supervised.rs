@@ -9,11 +9,11 @@ use crate::supervisor::{self, Supervisor};
 use crate::supervisor::{CellSpec, CellStatus, Swap};
 
 impl Fleet for Supervisor {
-    fn apply(&self, cells: Vec<Start>, _all_or_none: bool) -> Answer<Outcome> {
+    fn apply(&self, cells: Vec<Start>, all_or_none: bool) -> Answer<Outcome> {
         let supervisor = self.clone();
         Box::pin(async move {
             let specs = cells.into_iter().map(spec).collect();
-            outcome(supervisor.apply(specs).await)
+            outcome(supervisor.apply(specs, all_or_none).await)
         })
     }
 
@@ -33,17 +33,14 @@ impl Fleet for Supervisor {
     }
 
     fn retire(&self, name: &str) -> Answer<()> {
-        // Callers of a cell that is gone from the workspace are told so.
-        self.set_unavailable(name, "it is no longer part of the workspace");
+        Supervisor::retire(self, name);
         Box::pin(async {})
     }
 
     fn stop_all(&self, hasty: bool) -> Answer<()> {
         let supervisor = self.clone();
         Box::pin(async move {
-            supervisor
-                .stop_all(if hasty { "in haste" } else { "asked to stop" })
-                .await
+            supervisor.stop_all(hasty).await;
         })
     }
 

@@ -1,9 +1,78 @@
-//! Kills what a dead tool leaves behind.
+//! Around a command without a sandbox: a session of its own and a subreaper, so that everything that the command ever
+//! starts stays a descendant, also after `setsid` and a double fork. When the command ends, or the tool does, all of them
+//! are killed. The same executable also guards the sockets of a whole session.
+#![expect(unsafe_code, reason = "prctl has no safe form")]
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::ExitCode;
 
-/// `cargo-cell __guardian …`; `args` are those after `__guardian`.
-pub fn main(_args: Vec<OsString>) -> ExitCode {
-    ExitCode::from(101)
+use nix::sys::wait::{WaitPidFlag, waitpid};
+
+use super::keeper::{self, End};
+use super::{procfs, session};
+
+/// `cargo-cell __guardian COMMAND…` or `cargo-cell __guardian --session FOLDER`; `args` are those after `__guardian`.
+/// Descriptors 3 and 4 go to the command.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    if args.first().is_some_and(|first| first == "--session") {
+        return match args.get(1) {
+            Some(folder) => guard_session(Path::new(folder)),
+            None => ExitCode::from(2),
+        };
+    }
+    // SAFETY: takes numbers only.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+    let mut kept = match keeper::start(args, &[3, 4]) {
+        Ok(kept) => kept,
+        Err(code) => return code,
+    };
+    let end = kept.keep();
+    kill_descendants();
+    if let End::Exited(status) = end {
+        kept.report(status);
+    }
+    ExitCode::SUCCESS
+}
+
+/// Kills and reaps until nobody is left. Orphans come to us, so that a round misses only what was started during it.
+fn kill_descendants() {
+    let own = std::process::id() as i32;
+    loop {
+        let found: Vec<OwnedFd> = procfs::descendants(own)
+            .into_iter()
+            .filter_map(procfs::open)
+            .collect();
+        found
+            .iter()
+            .for_each(|pidfd| procfs::signal(pidfd, libc::SIGKILL));
+        // Waits for one child at least: all of them are being killed.
+        match waitpid(None, Some(WaitPidFlag::__WALL)) {
+            Err(nix::errno::Errno::ECHILD) => return,
+            Err(_) | Ok(_) => {}
+        }
+        while waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL))
+            .is_ok_and(|status| status.pid().is_some())
+        {}
+    }
+}
+
+/// Waits for the end of the tool and then removes what it left in the run folder. It inherits the folder's lock, so that
+/// the next tool starts only when that is done.
+fn guard_session(folder: &Path) -> ExitCode {
+    let Some(lifeline) = keeper::inherited(keeper::LIFELINE) else {
+        return ExitCode::from(2);
+    };
+    let mut lifeline = std::fs::File::from(lifeline);
+    let mut byte = [0_u8];
+    loop {
+        match std::io::Read::read(&mut lifeline, &mut byte) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
+            // The end, or whatever the tool says: there is one thing to do.
+            _ => break,
+        }
+    }
+    session::clear(folder);
+    ExitCode::SUCCESS
 }

@@ -8,12 +8,14 @@ use crate::error::{Error, Result};
 /// A request to the one task that owns all state.
 #[derive(Debug)]
 pub(super) enum Control {
-    /// One swap set.
-    Apply(Vec<CellSpec>, oneshot::Sender<Outcome>),
+    /// One swap set, and whether it serves all or none.
+    Apply(Vec<CellSpec>, bool, oneshot::Sender<Outcome>),
     /// Start one cell again with what it runs.
     Restart(String, oneshot::Sender<Outcome>),
-    /// Stop everything.
-    StopAll(String, oneshot::Sender<()>),
+    /// A cell is no longer part of the workspace.
+    Retire(String),
+    /// Stop everything; at once, when calls need not finish.
+    StopAll(bool, oneshot::Sender<()>),
     /// Where every cell is.
     Status(oneshot::Sender<Vec<CellStatus>>),
     /// What callers of a cell without a live generation are told.
@@ -40,14 +42,15 @@ impl Supervisor {
         Ok(Supervisor { control })
     }
 
-    /// Swaps one set of cells to new builds: all are started, callees first; where a fingerprint of the set changes,
-    /// either all of them serve at the end or none. A second call takes over what is not yet irrevocable of the first.
-    pub async fn apply(&self, batch: Vec<CellSpec>) -> Outcome {
+    /// Swaps one set of cells to new builds: all are started, callees of the set first; each serves as soon as it is ready,
+    /// or, with `all_or_none`, all of them together or none. Sets may be applied side by side; a cell that is in an
+    /// unfinished one leaves it for the new one.
+    pub async fn apply(&self, batch: Vec<CellSpec>, all_or_none: bool) -> Outcome {
         let empty = Outcome {
             cells: Default::default(),
             culprit: None,
         };
-        self.ask(|reply| Control::Apply(batch, reply))
+        self.ask(|reply| Control::Apply(batch, all_or_none, reply))
             .await
             .unwrap_or(empty)
     }
@@ -67,10 +70,15 @@ impl Supervisor {
         Ok(outcome)
     }
 
-    /// Drains and stops every cell, callers first. Called again while that runs, it kills at once.
-    pub async fn stop_all(&self, reason: &str) {
-        self.ask(|reply| Control::StopAll(reason.to_owned(), reply))
-            .await;
+    /// A cell is no longer part of the workspace: it is drained, stopped and forgotten.
+    pub fn retire(&self, name: &str) {
+        // A supervisor that has stopped has nothing to retire.
+        let _ = self.control.send(Control::Retire(name.to_owned()));
+    }
+
+    /// Drains and stops every cell, callers first, and removes every socket; `hasty`, or called again, it kills at once.
+    pub async fn stop_all(&self, hasty: bool) {
+        self.ask(|reply| Control::StopAll(hasty, reply)).await;
     }
 
     /// Where every cell is, by name.

@@ -1,0 +1,179 @@
+//! What the shim and the guardian have in common: they start one command, pass signals on to it, reap what is left to them,
+//! and end it when the tool says so or dies.
+//!
+//! Descriptor 5 is a socket to the tool. The tool writes `t` (terminate) or `k` (kill everything); its end means that the
+//! tool is gone. The keeper writes `spawned PID`, `failed WHY`, and at the end `code N` or `signal N`, each a line.
+#![expect(
+    unsafe_code,
+    reason = "descriptors that were passed down have no owner yet"
+)]
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::fork::{Launch, fork_exec};
+
+/// The keeper's socket to the tool.
+pub(super) const LIFELINE: RawFd = 5;
+/// Terminate the command.
+pub(super) const TERMINATE: u8 = b't';
+/// Kill everything.
+pub(super) const KILL: u8 = b'k';
+
+/// Signals that somebody may send to the keeper and that are meant for the command.
+const PASSED_ON: [Signal; 6] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+];
+
+/// How the command of a keeper came to its end.
+pub(super) enum End {
+    /// By itself.
+    Exited(WaitStatus),
+    /// The tool wants it dead, or is dead.
+    Kill,
+}
+
+/// A command and the socket to the tool.
+pub(super) struct Kept {
+    lifeline: UnixStream,
+    child: Pid,
+    signals: SignalFd,
+}
+
+/// Takes a descriptor that was passed down.
+pub(super) fn inherited(number: RawFd) -> Option<OwnedFd> {
+    // SAFETY: asking about a number that may be closed is answered with an error.
+    let open = unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
+    // SAFETY: it is open, nothing in this new process owns it, and every number is taken once.
+    open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Starts the command with `passed` descriptors. Signals must be blocked before that, or one would be lost.
+pub(super) fn start(argv: Vec<OsString>, passed: &[RawFd]) -> Result<Kept, ExitCode> {
+    let Some(lifeline) = inherited(LIFELINE) else {
+        // Without a lifeline nobody would ever end it: this is not how the tool calls us.
+        return Err(ExitCode::from(2));
+    };
+    let mut lifeline = UnixStream::from(lifeline);
+    let mut mask = SigSet::from_iter(PASSED_ON);
+    mask.add(Signal::SIGCHLD);
+    let blocked = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), None)
+        .and_then(|()| SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK));
+    let launched = blocked.map_err(std::io::Error::from).and_then(|signals| {
+        let launch = Launch {
+            argv,
+            env: std::env::vars_os().collect(),
+            cwd: None,
+            fds: passed
+                .iter()
+                .filter_map(|number| Some((inherited(*number)?, *number)))
+                .collect(),
+            dies_with_us: true,
+        };
+        Ok((signals, fork_exec(launch)?))
+    });
+    match launched {
+        Ok((signals, launched)) => {
+            tell(&mut lifeline, &format!("spawned {}", launched.pid));
+            Ok(Kept {
+                lifeline,
+                child: Pid::from_raw(launched.pid),
+                signals,
+            })
+        }
+        Err(cause) => {
+            tell(&mut lifeline, &format!("failed {cause}"));
+            Err(ExitCode::from(127))
+        }
+    }
+}
+
+impl Kept {
+    /// Keeps the command until it ends or is to end.
+    pub(super) fn keep(&mut self) -> End {
+        loop {
+            let mut fds = [
+                PollFd::new(self.lifeline.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            ];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Err(nix::errno::Errno::EINTR) => continue,
+                // Without eyes there is one safe thing to do.
+                Err(_) => return End::Kill,
+                Ok(_) => {}
+            }
+            let spoken = fds[0].any().unwrap_or(true);
+            if spoken && !self.listen() {
+                return End::Kill;
+            }
+            while let Ok(Some(info)) = self.signals.read_signal() {
+                if let Ok(signal) = Signal::try_from(info.ssi_signo as i32)
+                    && signal != Signal::SIGCHLD
+                {
+                    // It may be gone; then its end is read next.
+                    let _ = kill(self.child, signal);
+                }
+            }
+            if let Some(status) = self.reap() {
+                return End::Exited(status);
+            }
+        }
+    }
+
+    /// Reads what the tool wants; false where everything is to be killed.
+    fn listen(&mut self) -> bool {
+        let mut byte = [0_u8];
+        match std::io::Read::read(&mut self.lifeline, &mut byte) {
+            Ok(1) if byte[0] == TERMINATE => {
+                // It may be gone; then its end is read next.
+                let _ = kill(self.child, Signal::SIGTERM);
+                true
+            }
+            Ok(1) => byte[0] != KILL,
+            Err(cause) => cause.kind() == std::io::ErrorKind::Interrupted,
+            Ok(_) => false,
+        }
+    }
+
+    /// Reaps everybody who ended; returns how the command did.
+    fn reap(&mut self) -> Option<WaitStatus> {
+        let mut own = None;
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::StillAlive) | Err(_) => return own,
+                Ok(status) if status.pid() == Some(self.child) => own = Some(status),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Says how the command ended.
+    pub(super) fn report(&mut self, status: WaitStatus) {
+        match status {
+            WaitStatus::Exited(_, code) => tell(&mut self.lifeline, &format!("code {code}")),
+            WaitStatus::Signaled(_, signal, _) => {
+                tell(&mut self.lifeline, &format!("signal {}", signal as i32));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn tell(lifeline: &mut UnixStream, line: &str) {
+    // The tool may be gone; then nobody wants to know.
+    let _ = writeln!(lifeline, "{}", line.replace('\n', " "));
+}

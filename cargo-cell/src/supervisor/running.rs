@@ -1,0 +1,300 @@
+//! One generation as a process: started, heard, drained, ended.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this file is the I/O edge of the supervisor for one process"
+)]
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cell_runtime::control::{self, FromCell, ToCell};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{OnceCell, mpsc};
+
+use super::lease::{self, Lease};
+use super::logs::Log;
+use super::process::{self, Keeper, Lifeline, Start, Watch, Word};
+use super::procfs;
+use super::sandbox::{self, Policy, Probe};
+use super::session::LEASES;
+use super::state::{Generation, Input, Said};
+use super::task::{Inputs, probed};
+use super::types::{CellSpec, Exit, InForce, Stream};
+
+/// Lines of a cell that are shown when it fails.
+const LAST_LINES: usize = 20;
+
+/// What all generations of a session have around them.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub(super) run_dir: PathBuf,
+    pub(super) home: PathBuf,
+    pub(super) keeper: PathBuf,
+    pub(super) probe: OnceCell<Probe>,
+}
+
+/// What to start.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) generation: Generation,
+    pub(super) spec: Arc<CellSpec>,
+    pub(super) calls_dir: PathBuf,
+    pub(super) listener: io::Result<OwnedFd>,
+    pub(super) log: Log,
+}
+
+/// What the owner wants of a generation.
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    Drain(Duration),
+    Terminate,
+    Kill,
+}
+
+/// A generation that runs. Dropping it kills it.
+#[derive(Debug)]
+pub(super) struct Running {
+    wishes: mpsc::UnboundedSender<Wish>,
+}
+
+impl Running {
+    pub(super) fn start(order: Order, around: Arc<Surroundings>, inputs: Inputs) -> Running {
+        let (wishes, received) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let (cell, generation) = (order.spec.name.clone(), order.generation);
+            let tell = move |said| {
+                // The owner may be gone.
+                let _ = inputs.send(Input::Process {
+                    cell: cell.clone(),
+                    generation,
+                    said,
+                });
+            };
+            if let Err(cause) = live(order, &around, received, &tell).await {
+                tell(Said::Failed(cause));
+                tell(Said::Exited(Exit::Lost, Vec::new()));
+            }
+        });
+        Running { wishes }
+    }
+
+    pub(super) fn drain(&self, limit: Duration) {
+        self.wish(Wish::Drain(limit));
+    }
+
+    pub(super) fn terminate(&self) {
+        self.wish(Wish::Terminate);
+    }
+
+    pub(super) fn kill(&self) {
+        self.wish(Wish::Kill);
+    }
+
+    fn wish(&self, wish: Wish) {
+        // A process that has ended has no wishes to fulfil.
+        let _ = self.wishes.send(wish);
+    }
+}
+
+/// The whole life of one process; an error is the reason why there was none.
+async fn live(
+    order: Order,
+    around: &Surroundings,
+    mut wishes: mpsc::UnboundedReceiver<Wish>,
+    tell: &impl Fn(Said),
+) -> Result<(), String> {
+    let (spec, generation, log) = (order.spec.clone(), order.generation, order.log.clone());
+    let probe = probed(&around.probe).await;
+    let (keeper, control, in_force) = start(order, around, &probe).await?;
+    let Keeper {
+        stdout,
+        stderr,
+        pid,
+        mut watch,
+        lifeline,
+    } = keeper;
+    let what = format!("{} (generation {generation})", spec.name);
+    let lease = Lease::of(pid, &what).and_then(|lease| {
+        let name = format!("{}.{generation}", spec.name);
+        lease::write(&around.run_dir.join(LEASES), &name, &lease).ok()
+    });
+    let readers = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)]
+        .into_iter()
+        .filter_map(|(pipe, stream)| {
+            Some(tokio::spawn(log.clone().drain(generation, stream, pipe?)))
+        })
+        .collect::<Vec<_>>();
+    let (from_cell, mut to_cell) = control.into_split();
+    let mut ear = Ear {
+        from: BufReader::new(from_cell),
+        line: Vec::new(),
+        closed: false,
+    };
+    let mut words_left = true;
+    let mut spawned = false;
+    let mut early_ready = Vec::new();
+    let mut owned = true;
+    let exit = loop {
+        tokio::select! {
+            biased;
+            news = news(&mut watch, words_left) => match news {
+                News::Word(Some(Word::Spawned(inner))) => {
+                    spawned = true;
+                    let sandbox = in_force.clone();
+                    tell(Said::Spawned { pid: host_pid(pid, inner, &in_force), sandbox });
+                    early_ready.drain(..).for_each(tell);
+                }
+                News::Word(Some(Word::Failed(why))) => {
+                    tell(Said::Failed(format!("cannot be started: {why}")));
+                }
+                News::Word(None) => words_left = false,
+                News::Ended(exit) => break exit,
+            },
+            said = hear(&mut ear), if !ear.closed => match said {
+                // Its pid is told first.
+                Some(said) if spawned => tell(said),
+                Some(said) => early_ready.push(said),
+                None => ear.closed = true,
+            },
+            wish = wishes.recv(), if owned => match wish {
+                Some(wish) => fulfil(wish, &lifeline, &mut to_cell).await,
+                None => {
+                    owned = false;
+                    lifeline.kill();
+                }
+            },
+        }
+    };
+    // All who could write are gone: what they wrote last is still in the pipes.
+    for reader in readers {
+        // A reader that panicked has nothing more to read.
+        let _ = reader.await;
+    }
+    if let Some(lease) = lease {
+        lease::remove(&lease);
+    }
+    let lines = log.last(Some(generation), LAST_LINES);
+    tell(Said::Exited(
+        exit,
+        lines.into_iter().map(|(_, line)| line).collect(),
+    ));
+    Ok(())
+}
+
+async fn start(
+    order: Order,
+    around: &Surroundings,
+    probe: &Probe,
+) -> Result<(Keeper, UnixStream, InForce), String> {
+    let spec = &order.spec;
+    let said = |what: &str| {
+        let what = what.to_owned();
+        move |cause: io::Error| format!("{what}: {cause}")
+    };
+    std::fs::create_dir_all(&spec.data_dir).map_err(said("cannot create its data folder"))?;
+    std::fs::create_dir_all(&order.calls_dir)
+        .map_err(said("cannot create its folder of sockets"))?;
+    let policy = Policy {
+        name: spec.name.clone(),
+        generation: order.generation,
+        binary: spec.binary.clone(),
+        keeper: around.keeper.clone(),
+        package_dir: spec.package_dir.clone(),
+        data_dir: spec.data_dir.clone(),
+        run_dir: around.run_dir.clone(),
+        calls_dir: order.calls_dir,
+        home: around.home.clone(),
+        env: spec.env.clone(),
+    };
+    let inherited: Vec<_> = std::env::vars_os().collect();
+    let confined = sandbox::confine(spec.sandbox, &policy, probe, &inherited)?;
+    let listener = order.listener.map_err(said("it has no socket"))?;
+    let (ours, theirs) = StdStream::pair().map_err(said("no control socket"))?;
+    ours.set_nonblocking(true)
+        .map_err(said("no control socket"))?;
+    let control = UnixStream::from_std(ours).map_err(said("no control socket"))?;
+    let start = Start {
+        argv: confined.argv,
+        env: confined.env,
+        cwd: spec.package_dir.clone(),
+        fds: vec![
+            (listener, control::LISTENER_FD),
+            (theirs.into(), control::CONTROL_FD),
+        ],
+        is_sandbox: confined.in_force.kind == "bwrap",
+    };
+    let keeper = process::start(start)
+        .await
+        .map_err(said("cannot be started"))?;
+    Ok((keeper, control, confined.in_force))
+}
+
+async fn fulfil(wish: Wish, lifeline: &Lifeline, to_cell: &mut OwnedWriteHalf) {
+    match wish {
+        Wish::Drain(limit) => {
+            let limit_ms = limit.as_millis() as u64;
+            let line = control::encode(&ToCell::Drain { limit_ms });
+            // A cell that does not listen is ended when its time is up. The line fits into any socket's buffer.
+            let _ = to_cell.write_all(line.as_bytes()).await;
+        }
+        Wish::Terminate => lifeline.terminate(),
+        Wish::Kill => lifeline.kill(),
+    }
+}
+
+enum News {
+    Word(Option<Word>),
+    Ended(Exit),
+}
+
+/// What the keeper says, and once it has no more to say, how it ended.
+async fn news(watch: &mut Watch, words_left: bool) -> News {
+    match words_left {
+        true => News::Word(watch.word().await),
+        false => News::Ended(watch.ended().await),
+    }
+}
+
+/// Listens to a cell. What has been read of a line stays here when the waiting is interrupted.
+struct Ear {
+    from: BufReader<OwnedReadHalf>,
+    line: Vec<u8>,
+    closed: bool,
+}
+
+/// The next thing that the cell says and that matters; nothing at its end.
+async fn hear(ear: &mut Ear) -> Option<Said> {
+    loop {
+        let room = control::LINE_BYTES_MAX.saturating_sub(ear.line.len());
+        let mut from = (&mut ear.from).take(room as u64);
+        from.read_until(b'\n', &mut ear.line).await.ok()?;
+        let line = std::mem::take(&mut ear.line);
+        if line.last() != Some(&b'\n') {
+            return None;
+        }
+        match control::decode::<FromCell>(&String::from_utf8_lossy(&line)) {
+            Ok(FromCell::Ready { .. }) => return Some(Said::Ready),
+            Ok(FromCell::Drained) => return Some(Said::Drained),
+            Ok(FromCell::Failed { message }) => return Some(Said::Failed(message)),
+            Ok(FromCell::Unknown) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// The cell's own pid outside. A shim knows only the one inside: the sandbox's child is the shim, whose child is the cell.
+fn host_pid(outer: i32, inner: i32, in_force: &InForce) -> u32 {
+    let found = match in_force.kind.as_str() {
+        "bwrap" => procfs::only_child(outer)
+            .and_then(procfs::only_child)
+            .unwrap_or(outer),
+        _ => inner,
+    };
+    u32::try_from(found).unwrap_or(0)
+}

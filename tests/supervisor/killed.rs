@@ -1,0 +1,1 @@
+//! SIGKILL of the tool: nothing is left.
