@@ -17,8 +17,15 @@ fn an_edit_is_answered_by_the_new_code_and_the_others_keep_running() {
     assert!(new.to_string().contains("edited: "), "{old} → {new}");
     let after = workspace.pids();
     for (name, pid) in &before {
-        let now = after.iter().find(|(other, _)| other == name).map(|(_, pid)| *pid);
-        assert_eq!(now == Some(*pid), name != "stats", "{name}: {pid} → {now:?}");
+        let now = after
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, pid)| *pid);
+        assert_eq!(
+            now == Some(*pid),
+            name != "stats",
+            "{name}: {pid} → {now:?}"
+        );
     }
 }
 
@@ -26,9 +33,14 @@ fn an_edit_is_answered_by_the_new_code_and_the_others_keep_running() {
 fn calls_print_json_and_say_what_is_wrong() {
     let workspace = Workspace::new("hello");
     let dev = workspace.dev();
-    let state = workspace.call(&["button_service", "get_state", "\"ok\""]).unwrap();
+    let state = workspace
+        .call(&["button_service", "get_state", "\"ok\""])
+        .unwrap();
     assert_eq!(state, json!({ "pressed": true, "hover_t": 0.42 }));
-    assert_eq!(workspace.call(&["panel", "describe", "\"ok\""]).unwrap(), json!("ok is pressed, hover 0.42"));
+    assert_eq!(
+        workspace.call(&["panel", "describe", "\"ok\""]).unwrap(),
+        json!("ok is pressed, hover 0.42")
+    );
     for (args, part) in [
         (&["button_service", "get_state", "7"][..], "expected String"),
         (&["button_service", "get_state"], "id"),
@@ -40,7 +52,10 @@ fn calls_print_json_and_say_what_is_wrong() {
         assert!(error.contains(part), "{args:?}: {error}");
     }
     success(workspace.run(["restart", "panel"]));
-    assert_eq!(workspace.call(&["panel", "describe", "\"b\""]).unwrap(), json!("b is pressed, hover 0.42"));
+    assert_eq!(
+        workspace.call(&["panel", "describe", "\"b\""]).unwrap(),
+        json!("b is pressed, hover 0.42")
+    );
     success(workspace.run(["down"]));
     drop(dev);
     let error = workspace.call(&["panel", "describe", "\"b\""]).unwrap_err();
@@ -53,15 +68,35 @@ fn the_ledger_loses_no_trade_across_restarts() {
     let mut dev = workspace.dev();
     let mut count = 0;
     for round in 0..3 {
-        workspace.call(&["exchange", "place", "\"a\"", "\"Sell\"", "1", "1"]).unwrap();
-        workspace.call(&["exchange", "place", "\"b\"", "\"Buy\"", "1000000", "1"]).unwrap();
+        workspace
+            .call(&["exchange", "place", "\"a\"", "\"Sell\"", "1", "1"])
+            .unwrap();
+        workspace
+            .call(&["exchange", "place", "\"b\"", "\"Buy\"", "1000000", "1"])
+            .unwrap();
         crate::support::eventually("the ledger to hold the trade", || {
-            let held = workspace.call(&["ledger", "count"])?.as_u64().ok_or("no number")?;
-            if held > count { count = held; Ok(()) } else { Err(format!("{held} trades")) }
+            let held = workspace
+                .call(&["ledger", "count"])?
+                .as_u64()
+                .ok_or("no number")?;
+            if held > count {
+                count = held;
+                Ok(())
+            } else {
+                Err(format!("{held} trades"))
+            }
         });
-        workspace.edit("ledger/src/main.rs", "fn main", &format!("fn round_{round}() {{}}\nfn main"));
+        workspace.edit(
+            "ledger/src/main.rs",
+            "fn main",
+            &format!("fn round_{round}() {{}}\nfn main"),
+        );
         success(workspace.run(["restart", "ledger"]));
-        let held = workspace.call(&["ledger", "count"]).unwrap().as_u64().unwrap();
+        let held = workspace
+            .call(&["ledger", "count"])
+            .unwrap()
+            .as_u64()
+            .unwrap();
         assert!(held >= count, "{held} of {count} trades after the restart");
         count = held;
     }

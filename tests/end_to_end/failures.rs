@@ -14,11 +14,23 @@ fn whatever_breaks_the_old_generation_serves_and_the_next_good_save_recovers() {
     let good = workspace.read(BUTTON);
     let main = "cell::serve_local(button_service::handlers()).await";
     let breakages = [
-        ("a syntax error", good.replace("async fn main", "async fn main(")),
+        (
+            "a syntax error",
+            good.replace("async fn main", "async fn main("),
+        ),
         ("a type error", good.replace("pressed: true", "pressed: 1")),
-        ("an exit at once", good.replace(main, "std::process::exit(3)")),
-        ("a panic on start", good.replace(main, "panic!(\"no luck\")")),
-        ("a hang before it serves", good.replace(main, &format!("std::future::pending::<()>().await; {main}"))),
+        (
+            "an exit at once",
+            good.replace(main, "std::process::exit(3)"),
+        ),
+        (
+            "a panic on start",
+            good.replace(main, "panic!(\"no luck\")"),
+        ),
+        (
+            "a hang before it serves",
+            good.replace(main, &format!("std::future::pending::<()>().await; {main}")),
+        ),
     ];
     for (round, (what, broken)) in breakages.iter().enumerate() {
         let value = format!("0.{}", round + 2);
@@ -30,7 +42,9 @@ fn whatever_breaks_the_old_generation_serves_and_the_next_good_save_recovers() {
         assert!(state.is_ok(), "{what}: {state:?}");
         workspace.write(BUTTON, &good.replace("0.42", &value));
         dev.swapped("button_service");
-        let state = workspace.call(&["button_service", "get_state", "\"ok\""]).unwrap();
+        let state = workspace
+            .call(&["button_service", "get_state", "\"ok\""])
+            .unwrap();
         assert_eq!(state["hover_t"].to_string(), value, "after {what}");
     }
 }
@@ -38,12 +52,25 @@ fn whatever_breaks_the_old_generation_serves_and_the_next_good_save_recovers() {
 #[test]
 fn a_handler_that_panics_answers_internal_and_the_cell_lives_on() {
     let workspace = Workspace::new("hello");
-    workspace.edit(BUTTON, "ButtonState { pressed", "assert_ne!(id, \"bad\"); ButtonState { pressed");
+    workspace.edit(
+        BUTTON,
+        "ButtonState { pressed",
+        "assert_ne!(id, \"bad\"); ButtonState { pressed",
+    );
     let _dev = workspace.dev();
     let pids = workspace.pids();
-    let error = workspace.call(&["button_service", "get_state", "\"bad\""]).unwrap_err();
-    assert!(error.contains("internal") && error.contains("panicked"), "{error}");
-    assert!(workspace.call(&["button_service", "get_state", "\"ok\""]).is_ok());
+    let error = workspace
+        .call(&["button_service", "get_state", "\"bad\""])
+        .unwrap_err();
+    assert!(
+        error.contains("internal") && error.contains("panicked"),
+        "{error}"
+    );
+    assert!(
+        workspace
+            .call(&["button_service", "get_state", "\"ok\""])
+            .is_ok()
+    );
     assert_eq!(workspace.pids(), pids);
 }
 
@@ -51,12 +78,27 @@ fn a_handler_that_panics_answers_internal_and_the_cell_lives_on() {
 fn without_an_old_generation_callers_hear_the_reason_at_once() {
     let workspace = Workspace::new("hello");
     let good = workspace.read(BUTTON);
-    workspace.write(BUTTON, &good.replace("cell::serve_local(button_service::handlers()).await", "anyhow::bail!(\"no luck today\")"));
+    workspace.write(
+        BUTTON,
+        &good.replace(
+            "cell::serve_local(button_service::handlers()).await",
+            "anyhow::bail!(\"no luck today\")",
+        ),
+    );
     let mut dev = workspace.dev_unready(&[]);
-    dev.wait("the cell to be unavailable", |event| event["what"] == "unavailable" && event["cell"] == "button_service");
-    let error = workspace.call(&["button_service", "get_state", "\"ok\""]).unwrap_err();
+    dev.wait("the cell to be unavailable", |event| {
+        event["what"] == "unavailable" && event["cell"] == "button_service"
+    });
+    let error = workspace
+        .call(&["button_service", "get_state", "\"ok\""])
+        .unwrap_err();
     assert!(error.contains("unavailable"), "{error}");
     workspace.write(BUTTON, &good);
     dev.swapped("button_service");
-    assert_eq!(workspace.call(&["button_service", "get_state", "\"ok\""]).unwrap(), json!({ "pressed": true, "hover_t": 0.42 }));
+    assert_eq!(
+        workspace
+            .call(&["button_service", "get_state", "\"ok\""])
+            .unwrap(),
+        json!({ "pressed": true, "hover_t": 0.42 })
+    );
 }

@@ -31,7 +31,10 @@ fn sigkill_at_any_moment_leaves_no_process_and_no_socket() {
             // While it builds, or swaps.
             1 | 2 => {
                 dev.wait("the cells to serve", |event| event["reason"] == "swapped");
-                workspace.write("button/src/main.rs", &good.replace("0.42", &format!("0.{}", round + 100)));
+                workspace.write(
+                    "button/src/main.rs",
+                    &good.replace("0.42", &format!("0.{}", round + 100)),
+                );
                 std::thread::sleep(Duration::from_millis(dice.below(3000)));
             }
             // While nothing happens.
@@ -43,7 +46,11 @@ fn sigkill_at_any_moment_leaves_no_process_and_no_socket() {
         dev.child.wait().unwrap();
         eventually(&format!("nothing to be left of round {round}"), || {
             let (processes, sockets) = (workspace.processes(), workspace.sockets());
-            if processes.is_empty() && sockets.is_empty() { Ok(()) } else { Err(format!("{processes:?} {sockets:?}")) }
+            if processes.is_empty() && sockets.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{processes:?} {sockets:?}"))
+            }
         });
     }
 }
@@ -60,14 +67,29 @@ fn a_grandchild_that_left_its_session_dies_too() {
         let dev = workspace.dev_with(&["--sandbox", sandbox]);
         let sleepers = || -> Vec<u32> {
             let is_sleeper = |pid: &u32| {
-                std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x00987654\0")
+                std::fs::read(format!("/proc/{pid}/cmdline"))
+                    .is_ok_and(|line| line == b"sleep\x00987654\0")
             };
             let pids = std::fs::read_dir("/proc").unwrap().flatten();
-            pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_sleeper).collect()
+            pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+                .filter(is_sleeper)
+                .collect()
         };
-        eventually("the grandchild to live", || if sleepers().is_empty() { Err("none".to_owned()) } else { Ok(()) });
+        eventually("the grandchild to live", || {
+            if sleepers().is_empty() {
+                Err("none".to_owned())
+            } else {
+                Ok(())
+            }
+        });
         dev.signal(libc::SIGKILL);
-        eventually("the grandchild to die", || if sleepers().is_empty() { Ok(()) } else { Err(format!("{sandbox}: {:?}", sleepers())) });
+        eventually("the grandchild to die", || {
+            if sleepers().is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{sandbox}: {:?}", sleepers()))
+            }
+        });
     }
 }
 
@@ -76,7 +98,10 @@ fn a_second_tool_is_refused_with_the_owners_name_and_clean_touches_nothing_alive
     let workspace = Workspace::new("hello");
     let dev = workspace.dev();
     let (code, text) = crate::support::outcome(&workspace.run(["dev"]));
-    assert!(code != Some(0) && text.contains(&dev.child.id().to_string()), "{code:?} {text}");
+    assert!(
+        code != Some(0) && text.contains(&dev.child.id().to_string()),
+        "{code:?} {text}"
+    );
     let pids = workspace.pids();
     workspace.run(["clean"]);
     assert_eq!(workspace.pids(), pids);

@@ -7,7 +7,10 @@ use crate::support::{Workspace, success};
 const BUTTON: &str = "button/src/main.rs";
 
 fn hover(workspace: &Workspace) -> String {
-    workspace.call(&["button_service", "get_state", "\"ok\""]).unwrap()["hover_t"].to_string()
+    workspace
+        .call(&["button_service", "get_state", "\"ok\""])
+        .unwrap()["hover_t"]
+        .to_string()
 }
 
 #[test]
@@ -20,7 +23,10 @@ fn every_way_to_save_is_built_once() {
     type Save<'a> = Box<dyn Fn(&str) + 'a>;
     let in_folder = |name: &str| path.with_file_name(name);
     let saves: Vec<(&str, Save<'_>)> = vec![
-        ("in place", Box::new(|value| std::fs::write(&path, text(value)).unwrap())),
+        (
+            "in place",
+            Box::new(|value| std::fs::write(&path, text(value)).unwrap()),
+        ),
         (
             "vim: write a new file, rename the old one away",
             Box::new(|value| {
@@ -42,7 +48,14 @@ fn every_way_to_save_is_built_once() {
             "sed -i",
             Box::new(|value| {
                 let script = format!("s/hover_t: 0[.][0-9]*/hover_t: {value}/");
-                assert!(Command::new("sed").args(["-i", &script]).arg(&path).status().unwrap().success());
+                assert!(
+                    Command::new("sed")
+                        .args(["-i", &script])
+                        .arg(&path)
+                        .status()
+                        .unwrap()
+                        .success()
+                );
             }),
         ),
         (
@@ -71,7 +84,11 @@ fn every_way_to_save_is_built_once() {
     // Nothing was built twice: the batches rise by one a save.
     workspace.write(BUTTON, &text("0.9"));
     let last = dev.swapped("button_service");
-    assert_eq!(last["batch"].as_u64().unwrap() as usize, saves.len() + 2, "{last}");
+    assert_eq!(
+        last["batch"].as_u64().unwrap() as usize,
+        saves.len() + 2,
+        "{last}"
+    );
 }
 
 #[test]
@@ -93,11 +110,17 @@ fn touch_comments_and_shaders_restart_nothing() {
     let pids = workspace.pids();
     let path = workspace.root().join(BUTTON);
     assert!(Command::new("touch").arg(&path).status().unwrap().success());
-    workspace.edit(BUTTON, "/// The state of one button.", "// A remark.\n    /// The state of one button.");
+    workspace.edit(
+        BUTTON,
+        "/// The state of one button.",
+        "// A remark.\n    /// The state of one button.",
+    );
     let end = dev.batch_end();
     assert_eq!(end["reason"], "unchanged", "{end}");
     workspace.write("button/src/x.wgsl", "fn f() {}\n");
-    dev.wait("the shader to be seen", |event| event["reason"] == "shader-seen");
+    dev.wait("the shader to be seen", |event| {
+        event["reason"] == "shader-seen"
+    });
     assert_eq!(workspace.pids(), pids);
     success(workspace.run(["status"]));
 }

@@ -23,7 +23,10 @@ impl Workspace {
     /// Makes one from a template, as a user does.
     pub(crate) fn new(template: &'static str) -> Workspace {
         // A short path: the sockets' folder lies below it.
-        let dir = tempfile::Builder::new().prefix("ce").tempdir_in("/tmp").unwrap();
+        let dir = tempfile::Builder::new()
+            .prefix("ce")
+            .tempdir_in("/tmp")
+            .unwrap();
         let workspace = Workspace { dir, name: "w" };
         let mut new = workspace.bare_command(["new", workspace.name, "--template", template]);
         success(new.current_dir(workspace.dir.path()).output().unwrap());
@@ -45,7 +48,10 @@ impl Workspace {
 
     fn bare_command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-cell"));
-        command.args(args).env("CELL_HOME", self.home()).stdin(Stdio::null());
+        command
+            .args(args)
+            .env("CELL_HOME", self.home())
+            .stdin(Stdio::null());
         self.prepare(&mut command);
         command
     }
@@ -53,7 +59,10 @@ impl Workspace {
     /// Compiled dependencies are shared by all workspaces of the suite; what is linked is not.
     fn prepare(&self, command: &mut Command) {
         let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end-to-end-build");
-        command.env("CARGO_BUILD_BUILD_DIR", shared).env_remove("CARGO_TARGET_DIR").env_remove("CELL_RUN");
+        command
+            .env("CARGO_BUILD_BUILD_DIR", shared)
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("CELL_RUN");
     }
 
     /// `cargo-cell ARGS` in the workspace.
@@ -70,7 +79,10 @@ impl Workspace {
     /// Plain `cargo ARGS` in the workspace.
     pub(crate) fn cargo<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
         let mut command = Command::new(env!("CARGO"));
-        command.args(args).current_dir(self.root()).stdin(Stdio::null());
+        command
+            .args(args)
+            .current_dir(self.root())
+            .stdin(Stdio::null());
         self.prepare(&mut command);
         command.output().unwrap()
     }
@@ -86,7 +98,10 @@ impl Workspace {
     /// Replaces `from`, which must be there, in a file.
     pub(crate) fn edit(&self, path: &str, from: &str, to: &str) {
         let text = self.read(path);
-        assert!(text.contains(from), "{path} does not contain {from:?}:\n{text}");
+        assert!(
+            text.contains(from),
+            "{path} does not contain {from:?}:\n{text}"
+        );
         self.write(path, &text.replacen(from, to, 1));
     }
 
@@ -148,7 +163,10 @@ impl Workspace {
             let (environ, arguments) = (file("environ"), file("cmdline"));
             let holds = |bytes: &[u8]| bytes.windows(marker.len()).any(|window| window == marker);
             if holds(&environ) || holds(&arguments) {
-                found.push(format!("{pid}: {}", String::from_utf8_lossy(&arguments).replace('\0', " ")));
+                found.push(format!(
+                    "{pid}: {}",
+                    String::from_utf8_lossy(&arguments).replace('\0', " ")
+                ));
             }
         }
         found
@@ -161,14 +179,20 @@ impl Workspace {
 
     pub(crate) fn dev_with(&self, args: &[&str]) -> Dev<'_> {
         let mut dev = self.dev_unready(args);
-        dev.wait("the first cells to serve", |event| event["reason"] == "swapped");
+        dev.wait("the first cells to serve", |event| {
+            event["reason"] == "swapped"
+        });
         dev
     }
 
     /// Starts `cargo cell dev` without waiting for anything.
     pub(crate) fn dev_unready(&self, args: &[&str]) -> Dev<'_> {
         let mut command = self.command(["dev", "--ui", "json"].iter().chain(args));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (sender, events) = channel();
         let stdout = child.stdout.take().unwrap();
         std::thread::spawn(move || {
@@ -180,8 +204,18 @@ impl Workspace {
             }
         });
         let stderr = child.stderr.take().unwrap();
-        std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| eprintln!("dev: {line}")));
-        Dev { workspace: self, child, events, seen: Vec::new() }
+        std::thread::spawn(move || {
+            BufReader::new(stderr)
+                .lines()
+                .map_while(Result::ok)
+                .for_each(|line| eprintln!("dev: {line}"))
+        });
+        Dev {
+            workspace: self,
+            child,
+            events,
+            seen: Vec::new(),
+        }
     }
 }
 
@@ -198,7 +232,10 @@ impl Dev<'_> {
     pub(crate) fn wait(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
-            match self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self
+                .events
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok(event) => {
                     self.seen.push(event.clone());
                     if matches(&event) {
@@ -206,29 +243,48 @@ impl Dev<'_> {
                     }
                 }
                 Err(cause) => {
-                    let why = if cause == RecvTimeoutError::Timeout { "nothing for too long" } else { "it ended" };
-                    panic!("waiting for {what}: {why}; the last events:\n{}", self.last_events());
+                    let why = if cause == RecvTimeoutError::Timeout {
+                        "nothing for too long"
+                    } else {
+                        "it ended"
+                    };
+                    panic!(
+                        "waiting for {what}: {why}; the last events:\n{}",
+                        self.last_events()
+                    );
                 }
             }
         }
     }
 
     fn last_events(&self) -> String {
-        let lines: Vec<String> = self.seen.iter().rev().take(40).rev().map(Value::to_string).collect();
+        let lines: Vec<String> = self
+            .seen
+            .iter()
+            .rev()
+            .take(40)
+            .rev()
+            .map(Value::to_string)
+            .collect();
         lines.join("\n")
     }
 
     /// Waits for the end of a batch: it swapped, changed nothing, failed or was held.
     pub(crate) fn batch_end(&mut self) -> Value {
         self.wait("the end of a batch", |event| {
-            ["swapped", "unchanged", "swap-failed", "held"].iter().any(|reason| event["reason"] == *reason)
+            ["swapped", "unchanged", "swap-failed", "held"]
+                .iter()
+                .any(|reason| event["reason"] == *reason)
                 || (event["reason"] == "build-finished" && event["success"] == false)
         })
     }
 
     pub(crate) fn swapped(&mut self, cell: &str) -> Value {
         self.wait(&format!("the swap of {cell}"), |event| {
-            event["reason"] == "swapped" && event["cells"].as_array().is_some_and(|cells| cells.iter().any(|name| name == cell))
+            event["reason"] == "swapped"
+                && event["cells"]
+                    .as_array()
+                    .is_some_and(|cells| cells.iter().any(|name| name == cell))
         })
     }
 
@@ -254,7 +310,11 @@ impl Drop for Dev<'_> {
         if !std::thread::panicking() {
             eventually("nothing to be left", || {
                 let (processes, sockets) = (self.workspace.processes(), self.workspace.sockets());
-                if processes.is_empty() && sockets.is_empty() { Ok(()) } else { Err(format!("{processes:?} {sockets:?}")) }
+                if processes.is_empty() && sockets.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("{processes:?} {sockets:?}"))
+                }
             });
         }
     }
@@ -286,11 +346,17 @@ pub(crate) fn success(output: Output) -> Output {
 
 /// The exit code and everything that was printed.
 pub(crate) fn outcome(output: &Output) -> (Option<i32>, String) {
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     (output.status.code(), text)
 }
 
 /// How many rounds a torture test takes: few in CI, more on demand.
 pub(crate) fn rounds(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().map_or(default, |text| text.parse().unwrap())
+    std::env::var(variable)
+        .ok()
+        .map_or(default, |text| text.parse().unwrap())
 }

@@ -1,77 +1,46 @@
-//! Cell over a Unix socket: the same server and pooled client that the macros build on.
+//! Cell over a Unix socket, as a user writes it: the service in `echo/`, and the generated binding in `cells/`.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::process::{Child, Command, Stdio};
 
-use anyhow::{Result, bail};
-use cell_sdk::Vesicle;
-use cell_sdk::client::{CallOptions, Client, Target};
-use cell_sdk::server::{self, CallContext, CallFuture, Reply, RouteId, ServerOptions, Service};
-use cell_sdk::transport::UdsListener;
+use anyhow::{Context, Result, bail};
 
-use crate::{Caller, Payload};
+use crate::{Caller, Payload, pin};
+use echo::{Client, Message};
 
-const ROUTE: RouteId = 7;
+cell_sdk::cell::client!("echo");
 
-struct Echo;
+const SOCKET: &str = "echo.sock";
 
-impl Service for Echo {
-    fn name(&self) -> &str {
-        "echo"
+/// Starts the server on a core; it binds the socket itself.
+pub fn start(folder: &Path, cpu: usize) -> Result<Child> {
+    let program = std::env::current_exe()?.with_file_name("echo");
+    let before = pin::current()?;
+    // A child starts where its parent runs.
+    pin::to_core(cpu)?;
+    let child = Command::new(&program)
+        .env("CELL_RUN", folder)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("cannot start `{}`", program.display()));
+    pin::restore(&before)?;
+    let mut child = child?;
+    while std::os::unix::net::UnixStream::connect(folder.join(SOCKET)).is_err() {
+        if let Some(status) = child.try_wait()? {
+            bail!("the cell did not come up: {status}");
+        }
+        std::thread::yield_now();
     }
-
-    fn fingerprint(&self) -> u64 {
-        1
-    }
-
-    fn routes(&self) -> &[RouteId] {
-        &[ROUTE]
-    }
-
-    fn call(&self, _: RouteId, _: CallContext, payload: Vesicle) -> CallFuture {
-        Box::pin(async move { Ok(Reply::Ok(payload)) })
-    }
+    Ok(child)
 }
 
-pub async fn serve(socket: &Path) -> Result<()> {
-    let listener = UdsListener::bind(socket)?;
-    crate::say_ready();
-    Ok(server::run(
-        listener,
-        Arc::new(Echo),
-        ServerOptions::default(),
-        std::future::pending(),
-    )
-    .await?)
-}
-
-pub async fn connect(socket: &Path) -> Result<Client> {
-    Ok(Client::new(Target::at(
-        &socket.to_string_lossy(),
-        "echo",
-        1,
-    )?))
+pub async fn connect(folder: &Path) -> Result<Client> {
+    Ok(echo::connect(&folder.join(SOCKET).to_string_lossy()).await?)
 }
 
 impl Caller for Client {
     async fn call(&self, payload: Payload) -> Result<Payload> {
-        let mut message = [0; 64];
-        for (bytes, word) in message.chunks_exact_mut(8).zip(payload) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
-        let Reply::Ok(answer) =
-            Client::call(self, ROUTE, Vesicle::wrap(message), CallOptions::default()).await?
-        else {
-            bail!("the echo failed");
-        };
-        let answer = answer.as_slice();
-        if answer.len() != 64 {
-            bail!("the echo has {} bytes", answer.len());
-        }
-        Ok(std::array::from_fn(|word| {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(&answer[word * 8..][..8]);
-            u64::from_le_bytes(bytes)
-        }))
+        Ok(self.echo(Message { words: payload }).await?.words)
     }
 }

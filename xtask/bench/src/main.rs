@@ -55,7 +55,6 @@ fn serve(kind: &str, socket: &Path, cpu: usize) -> Result<()> {
     runtime()?.block_on(async {
         match kind {
             "raw tokio" => raw::serve(socket).await,
-            "cell" => cell_rpc::serve(socket).await,
             "tarpc 0.38" => tarpc_rpc::serve(socket).await,
             "tonic 0.14" => tonic_rpc::serve(socket).await,
             other => bail!("no server for `{other}`"),
@@ -76,6 +75,10 @@ struct Server {
 impl Server {
     fn start(kind: &str, folder: &Path, cpu: usize) -> Result<Self> {
         let socket = folder.join(format!("{}-{cpu}.sock", kind.replace([' ', '.'], "-")));
+        if kind == "cell" {
+            let child = cell_rpc::start(folder, cpu)?;
+            return Ok(Server { child, socket });
+        }
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", kind])
             .arg(&socket)
@@ -136,7 +139,7 @@ fn rounds(settings: &Settings, folder: &Path, cpu: usize) -> Result<Vec<(&'stati
         .collect::<Result<_>>()?;
     runtime()?.block_on(async {
         let raw = raw::connect(&servers[0].socket).await?;
-        let cell = cell_rpc::connect(&servers[1].socket).await?;
+        let cell = cell_rpc::connect(folder).await?;
         let tarpc = tarpc_rpc::connect(&servers[2].socket).await?;
         let tonic = tonic_rpc::connect(&servers[3].socket).await?;
         let mut samples: Vec<Samples> = KINDS.iter().map(|_| Samples::default()).collect();

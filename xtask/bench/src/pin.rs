@@ -2,20 +2,33 @@
 
 use anyhow::{Result, bail};
 
-/// The cores that this process may use.
-pub fn cores() -> Result<Vec<usize>> {
+/// The cores that this thread may use now.
+pub fn current() -> Result<libc::cpu_set_t> {
     // SAFETY: an all-zero set is a valid one, and the call writes no more than its size.
-    let set = unsafe {
+    unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) != 0 {
             return Err(std::io::Error::last_os_error().into());
         }
-        set
-    };
+        Ok(set)
+    }
+}
+
+/// Gives this thread a set of cores.
+pub fn restore(set: &libc::cpu_set_t) -> Result<()> {
+    // SAFETY: the set is a valid one of this size.
+    if unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), set) } != 0 {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    Ok(())
+}
+
+/// The cores that this process may use.
+pub fn cores() -> Result<Vec<usize>> {
+    let set = current()?;
     // SAFETY: every index is below the size of the set.
-    let cores: Vec<usize> = (0..libc::CPU_SETSIZE as usize)
-        .filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) })
-        .collect();
+    let usable = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
+    let cores: Vec<usize> = (0..libc::CPU_SETSIZE as usize).filter(usable).collect();
     if cores.is_empty() {
         bail!("this process may use no core");
     }
@@ -25,15 +38,12 @@ pub fn cores() -> Result<Vec<usize>> {
 /// Pins this thread.
 pub fn to_core(cpu: usize) -> Result<()> {
     // SAFETY: an all-zero set is a valid one; `cpu` comes from `cores` and is below its size.
-    let done = unsafe {
+    let set = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_SET(cpu, &mut set);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
+        set
     };
-    if done != 0 {
-        return Err(std::io::Error::last_os_error().into());
-    }
-    Ok(())
+    restore(&set)
 }
 
 /// The processor, the kernel and the memory.

@@ -29,19 +29,12 @@ pub fn run(args: &Args) -> Result<()> {
     match &args.what {
         What::Call { rest } => {
             // A workspace of its own: what it compares with never slows the project's builds down.
+            let target = shell::target_dir().join("bench");
             let mut cargo = shell::cargo();
-            cargo
-                .args([
-                    "run",
-                    "--quiet",
-                    "--release",
-                    "--manifest-path",
-                    "xtask/bench/Cargo.toml",
-                    "--",
-                ])
-                .args(rest);
-            cargo.env("CARGO_TARGET_DIR", shell::target_dir().join("bench"));
-            shell::run(&mut cargo)
+            cargo.args(["build", "--quiet", "--release", "--workspace"]);
+            cargo.args(["--manifest-path", "xtask/bench/Cargo.toml"]);
+            shell::run(cargo.env("CARGO_TARGET_DIR", &target))?;
+            shell::run(shell::command(target.join("release/bench-call")).args(rest))
         }
         What::Loop(args) => edits::run(args),
     }
