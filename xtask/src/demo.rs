@@ -56,11 +56,8 @@ pub fn run(args: &Args) -> Result<()> {
         text.contains(BEFORE),
         "the template has changed: `{BEFORE}` is not in it"
     );
-    shell::write(&source, &text.replace(BEFORE, AFTER))?;
-    session.until(|event| {
-        show(event);
-        swapped(event, "stats").then_some(())
-    })?;
+    let edit = || shell::write(&source, &text.replace(BEFORE, AFTER));
+    session.edit("stats", edit, show)?;
 
     step("`cargo cell call stats headline` again");
     let second = session.call("stats", "headline", &[])?;
@@ -114,14 +111,6 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn step(text: &str) {
     println!("\n==> {text}");
-}
-
-/// Whether new code of a cell serves.
-pub fn swapped(event: &Value, cell: &str) -> bool {
-    event["reason"] == "swapped"
-        && event["cells"]
-            .as_array()
-            .is_some_and(|cells| cells.iter().any(|name| name == cell))
 }
 
 fn show(event: &Value) {

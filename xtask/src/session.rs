@@ -18,6 +18,8 @@ pub struct Session {
     home: PathBuf,
     child: Child,
     events: std::io::Lines<BufReader<ChildStdout>>,
+    /// The last batch that an event spoke of.
+    batch: u64,
 }
 
 /// A cell that serves.
@@ -47,6 +49,7 @@ impl Session {
             home: home.to_owned(),
             child,
             events,
+            batch: 0,
         })
     }
 
@@ -55,7 +58,10 @@ impl Session {
         match self.events.next() {
             Some(line) => {
                 let line = line?;
-                serde_json::from_str(&line).with_context(|| format!("`{line}` is no JSON"))
+                let event: Value =
+                    serde_json::from_str(&line).with_context(|| format!("`{line}` is no JSON"))?;
+                self.batch = self.batch.max(event["batch"].as_u64().unwrap_or(0));
+                Ok(event)
             }
             None => bail!("`cargo cell dev` ended: {}", self.child.wait()?),
         }
@@ -72,6 +78,25 @@ impl Session {
                 return Ok(taken);
             }
         }
+    }
+
+    /// Makes an edit and reads events until its code serves; earlier batches may still be on their way.
+    pub fn edit<T>(
+        &mut self,
+        cell: &str,
+        edit: impl FnOnce() -> Result<T>,
+        mut show: impl FnMut(&Value),
+    ) -> Result<T> {
+        let before = self.batch;
+        let done = edit()?;
+        self.until(|event| {
+            show(event);
+            let cells = event["cells"].as_array();
+            let serves = event["reason"] == "swapped"
+                && cells.is_some_and(|cells| cells.iter().any(|name| name == cell));
+            (serves && event["batch"].as_u64() > Some(before)).then_some(())
+        })?;
+        Ok(done)
     }
 
     /// Another command of the tool in the same workspace.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::session::Session;
 use crate::shell::{self, Scratch};
-use crate::{demo, tools};
+use crate::tools;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -65,8 +65,7 @@ pub fn run(args: &Args) -> Result<()> {
         build(&alone, &scratch.path().join("alone-target"))?;
         let build = before.elapsed();
 
-        let started = write(&watched, &body)?;
-        session.until(|event| demo::swapped(event, "button_service").then_some(()))?;
+        let started = session.edit("button_service", || write(&watched, &body), |_| {})?;
         let whole = started.elapsed();
         let answer = session.call("button_service", "get_state", &["\"ok\""])?;
         ensure!(
