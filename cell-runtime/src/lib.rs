@@ -76,8 +76,8 @@ pub mod __private {
     pub use rkyv::{Place, Portable};
 
     pub use crate::protein::{
-        Archived, Check, Param, Protein, Resolver, Sink, Text, check_field, copyable, decode_field,
-        encode_field, record, record_len, resolve_field, wrong_tag,
+        Archived, Check, Param, Protein, Resolver, Sink, Text, copyable, decode_field,
+        encode_field, field, named, record, record_len, resolve_field, wrong_tag,
     };
 
     pub use crate::handlers::{Handlers, Needs, Ready};

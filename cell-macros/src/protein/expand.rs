@@ -110,6 +110,7 @@ pub(crate) fn expand(message: &Message<'_>) -> TokenStream {
             non_camel_case_types,
             private_bounds,
             private_interfaces,
+            unreachable_patterns,
             unused_variables,
             clippy::all,
             clippy::pedantic
@@ -228,6 +229,10 @@ fn implementations(context: &Context<'_>, parts: &Parts) -> TokenStream {
     }
 }
 
+/// A struct's archived form: a C struct. It and the resolver end in a part of a known size, so that a field that is no
+/// message type is reported once, where it stands, and not wherever the struct's own size is asked for.
+/// A struct's archived form: a C struct. It and the resolver end in a part of a known size, so that a field that is no
+/// message type is reported once, where it stands, and not wherever the struct's own size is asked for.
 fn expand_struct(context: &Context<'_>, fields: &Fields) -> Parts {
     let Context {
         message,
@@ -243,29 +248,44 @@ fn expand_struct(context: &Context<'_>, fields: &Fields) -> Parts {
     let labels = members.iter().map(label);
 
     let declaration = parameters.declaration();
-    let (_, _, where_clause) = parameters.split();
+    let (_, type_generics, where_clause) = parameters.split();
+    let resolver = format_ident!("Resolver{name}");
     let visibility = fields.iter().map(|field| &field.vis);
     let fields_archived = match fields {
         Fields::Named(_) => {
-            quote!(#where_clause { #(#visibility #members: #private::Archived<#types>,)* })
+            quote!(#where_clause { #(#visibility #members: #private::Archived<#types>,)* _end: () })
         }
-        Fields::Unnamed(_) => quote!((#(#visibility #private::Archived<#types>,)*) #where_clause;),
+        Fields::Unnamed(_) => {
+            quote!((#(#visibility #private::Archived<#types>,)* ()) #where_clause;)
+        }
         Fields::Unit => quote!(#where_clause;),
     };
     Parts {
         items: quote! {
             #[repr(C)]
             pub struct #archived <#declaration> #fields_archived
+            pub struct #resolver <#declaration> (#(#private::Resolver<#types>,)* ()) #where_clause;
         },
-        resolver: quote!((#(#private::Resolver<#types>,)*)),
+        resolver: quote!(#resolver #type_generics),
         copy: copy(context, &members, fields),
-        encode: quote!((#(#private::encode_field(&this.#members, sink)?,)*)),
+        encode: quote!(#resolver(#(<#types as #private::Protein>::encode(&this.#members, sink)?,)* ())),
         resolve: quote! {
-            #(#private::resolve_field(&this.#members, resolver.#indexes, out, &raw mut (*out.ptr()).#members);)*
+            #(<#types as #private::Protein>::resolve(
+                &this.#members,
+                resolver.#indexes,
+                #private::field(out, &raw mut (*out.ptr()).#members),
+            );)*
         },
-        decode: quote!(#ident { #(#members: #private::decode_field(&archived.#members),)* }),
+        decode: quote!(#ident { #(#members: <#types as #private::Protein>::decode(&archived.#members),)* }),
         check: quote! {
-            #(#private::check_field(&raw const (*value).#members, context, #name, #labels)?;)*
+            #(#private::named(
+                <#private::Archived<#types> as #private::CheckBytes<__C>>::check_bytes(
+                    &raw const (*value).#members,
+                    context,
+                ),
+                #name,
+                #labels,
+            )?;)*
         },
     }
 }
@@ -273,10 +293,7 @@ fn expand_struct(context: &Context<'_>, fields: &Fields) -> Parts {
 /// Whether slices of the struct can be copied whole: all fields can, at the same offsets, and nothing lies between.
 fn copy(context: &Context<'_>, members: &[Member], fields: &Fields) -> TokenStream {
     let Context {
-        message,
-        private,
-        archived,
-        ..
+        message, private, ..
     } = context;
     let ident = message.ident;
     if !message.generics.params.is_empty() || members.is_empty() {
@@ -284,12 +301,12 @@ fn copy(context: &Context<'_>, members: &[Member], fields: &Fields) -> TokenStre
     }
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
     quote! {
-        const COPY: ::core::primitive::bool = #private::copyable::<#ident, #archived>(&[#(
+        const COPY: ::core::primitive::bool = #private::copyable::<#ident>(&[#(
             (
                 <#types as #private::Protein>::COPY,
                 ::core::mem::size_of::<#types>(),
                 ::core::mem::offset_of!(#ident, #members),
-                ::core::mem::offset_of!(#archived, #members),
+                ::core::mem::align_of::<#private::Archived<#types>>(),
             )
         ),*]);
     }

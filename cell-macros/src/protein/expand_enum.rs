@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Fields, Ident, Index, Variant};
+use syn::{Fields, Ident, Index, Type, Variant};
 
 use super::expand::{Context, Parts, label};
 use super::parse::plain;
@@ -10,6 +10,7 @@ use super::parse::plain;
 /// One variant's names.
 struct Names<'a> {
     variant: &'a Variant,
+    types: Vec<&'a Type>,
     tag: u8,
     /// The C struct that the variant is laid out as.
     layout: Ident,
@@ -26,6 +27,7 @@ impl<'a> Names<'a> {
         let count = variant.fields.len();
         Names {
             variant,
+            types: variant.fields.iter().map(|field| &field.ty).collect(),
             tag: u8::try_from(tag).expect("the check refuses more than 256 variants"),
             layout: format_ident!("Variant{}", plain(&variant.ident)),
             slots: (0..count)
@@ -66,8 +68,14 @@ pub(crate) fn expand_enum(context: &Context<'_>, variants: &[&Variant]) -> Parts
         let pattern = names.pattern(&names.bindings);
         let variant = &names.variant.ident;
         let indexes = (0..names.bindings.len()).map(Index::from);
-        let bindings = &names.bindings;
-        quote!(#ident::#pattern => #resolver::#variant { #(#indexes: #private::encode_field(#bindings, sink)?,)* },)
+        let Names {
+            bindings, types, ..
+        } = names;
+        quote! {
+            #ident::#pattern => #resolver::#variant {
+                #(#indexes: <#types as #private::Protein>::encode(#bindings, sink)?,)*
+            },
+        }
     });
     let resolve = names
         .iter()
@@ -76,15 +84,25 @@ pub(crate) fn expand_enum(context: &Context<'_>, variants: &[&Variant]) -> Parts
         let pattern = names.pattern(&names.bindings);
         let variant = &names.variant.ident;
         let members = names.variant.fields.members();
-        let bindings = &names.bindings;
-        quote!(#archived::#pattern => #ident::#variant { #(#members: #private::decode_field(#bindings),)* },)
+        let Names {
+            bindings, types, ..
+        } = names;
+        quote! {
+            #archived::#pattern => #ident::#variant {
+                #(#members: <#types as #private::Protein>::decode(#bindings),)*
+            },
+        }
     });
     let check = names
         .iter()
         .filter(|names| !names.slots.is_empty())
         .map(|names| {
             let Names {
-                tag, layout, slots, ..
+                tag,
+                layout,
+                slots,
+                types,
+                ..
             } = names;
             let variant = plain(&names.variant.ident);
             let labels = names
@@ -95,7 +113,14 @@ pub(crate) fn expand_enum(context: &Context<'_>, variants: &[&Variant]) -> Parts
             quote! {
                 #tag => {
                     let value = value.cast::<#layout #type_generics>();
-                    #(#private::check_field(&raw const (*value).#slots, context, #name, #labels)?;)*
+                    #(#private::named(
+                        <#private::Archived<#types> as #private::CheckBytes<__C>>::check_bytes(
+                            &raw const (*value).#slots,
+                            context,
+                        ),
+                        #name,
+                        #labels,
+                    )?;)*
                 }
             }
         });
@@ -141,7 +166,7 @@ fn items(context: &Context<'_>, names: &[Names<'_>], resolver: &Ident) -> TokenS
     let variants = names.iter().map(|names| {
         let variant = &names.variant.ident;
         let members = names.variant.fields.members();
-        let types = names.variant.fields.iter().map(|field| &field.ty);
+        let types = &names.types;
         match &names.variant.fields {
             Fields::Named(_) => quote!(#variant { #(#members: #private::Archived<#types>,)* },),
             Fields::Unnamed(_) => quote!(#variant(#(#private::Archived<#types>,)*),),
@@ -153,7 +178,7 @@ fn items(context: &Context<'_>, names: &[Names<'_>], resolver: &Ident) -> TokenS
         .filter(|names| !names.slots.is_empty())
         .map(|names| {
             let Names { layout, slots, .. } = names;
-            let types = names.variant.fields.iter().map(|field| &field.ty);
+            let types = &names.types;
             quote! {
                 #[repr(C)]
                 struct #layout <#declaration> #where_clause {
@@ -165,7 +190,7 @@ fn items(context: &Context<'_>, names: &[Names<'_>], resolver: &Ident) -> TokenS
         });
     let resolvers = names.iter().map(|names| {
         let variant = &names.variant.ident;
-        let types = names.variant.fields.iter().map(|field| &field.ty);
+        let types = &names.types;
         if names.slots.is_empty() {
             quote!(#variant,)
         } else {
@@ -187,6 +212,7 @@ fn resolve_arm(context: &Context<'_>, names: &Names<'_>, resolver: &Ident) -> To
     let (_, type_generics, _) = context.parameters.split();
     let Names {
         variant,
+        types,
         tag,
         layout,
         slots,
@@ -199,7 +225,11 @@ fn resolve_arm(context: &Context<'_>, names: &Names<'_>, resolver: &Ident) -> To
     let fields = (!slots.is_empty()).then(|| {
         quote! {
             let out = out.cast_unchecked::<#layout #type_generics>();
-            #(#private::resolve_field(#bindings, #resolvers, out, &raw mut (*out.ptr()).#slots);)*
+            #(<#types as #private::Protein>::resolve(
+                #bindings,
+                #resolvers,
+                #private::field(out, &raw mut (*out.ptr()).#slots),
+            );)*
         }
     });
     quote! {

@@ -1,6 +1,6 @@
 //! The seam to rkyv: its building blocks (vectors, boxes) ask for rkyv's traits, which [`Wired`] lends to any message type.
 
-use rkyv::bytecheck::{CheckBytes, InvalidEnumDiscriminantError, StructCheckContext};
+use rkyv::bytecheck::{InvalidEnumDiscriminantError, StructCheckContext};
 use rkyv::rancor::{Fallible, Source, Trace};
 use rkyv::ser::{Allocator, Writer};
 use rkyv::traits::CopyOptimization;
@@ -85,24 +85,13 @@ pub fn decode_field<T: Protein>(archived: &T::Archived) -> T {
     T::decode(archived)
 }
 
-/// Validates a field; an error says which one of which type.
-///
-/// # Safety
-///
-/// `field` must be aligned and point to enough initialised bytes for an `A`.
-pub unsafe fn check_field<A: CheckBytes<C>, C: Check + ?Sized>(
-    field: *const A,
-    context: &mut C,
+/// Says in an error which field of which type is wrong.
+pub fn named<E: Trace>(
+    checked: Result<(), E>,
     struct_name: &'static str,
     field_name: &'static str,
-) -> Result<(), C::Error> {
-    // SAFETY: the caller guarantees what `check_bytes` asks for.
-    unsafe { A::check_bytes(field, context) }.map_err(|error| {
-        error.trace(StructCheckContext {
-            struct_name,
-            field_name,
-        })
-    })
+) -> Result<(), E> {
+    checked.map_err(|error| error.trace(StructCheckContext { struct_name, field_name }))
 }
 
 /// A type's resolver.
@@ -116,18 +105,33 @@ pub fn wrong_tag<E: Source>(enum_name: &'static str, invalid_discriminant: u8) -
     }))
 }
 
-/// Whether a struct's bytes in memory are its archived bytes. For each field: whether its own are, its size, and its
-/// offset on both sides.
-pub const fn copyable<T, A>(fields: &[(bool, usize, usize, usize)]) -> bool {
-    let mut size = 0;
+/// Whether a struct's bytes in memory are its archived bytes. For each field: whether its own are, its size, its offset in
+/// memory, and its alignment in the archive, which lays fields out as C does.
+pub const fn copyable<T>(fields: &[(bool, usize, usize, usize)]) -> bool {
+    let mut end = 0usize;
+    let mut align = 1;
     let mut index = 0;
     while index < fields.len() {
-        let (copy, field_size, offset, offset_archived) = fields[index];
-        if !copy || offset != offset_archived {
+        let (copy, size, offset, align_archived) = fields[index];
+        // Padding before a field, on either side, ends it.
+        if !copy || offset != end || !end.is_multiple_of(align_archived) {
             return false;
         }
-        size += field_size;
+        end += size;
+        if align_archived > align {
+            align = align_archived;
+        }
         index += 1;
     }
-    size == size_of::<T>() && size == size_of::<A>()
+    end == size_of::<T>() && end.is_multiple_of(align)
+}
+
+/// The place of a field inside of its parent's.
+///
+/// # Safety
+///
+/// `field` must point to a field of the value that `parent` is the place of.
+pub unsafe fn field<P, F>(parent: Place<P>, field: *mut F) -> Place<F> {
+    // SAFETY: the caller guarantees it; all bytes of a place are initialised.
+    unsafe { Place::from_field_unchecked(parent, field) }
 }
