@@ -74,10 +74,11 @@ pub mod __private {
     pub use rkyv::rancor::Fallible;
     pub use rkyv::traits::CopyOptimization;
     pub use rkyv::{Place, Portable};
+    pub use std::mem::ManuallyDrop;
 
     pub use crate::protein::{
-        Archived, Check, Param, Protein, Resolver, Sink, Text, copyable, decode_field,
-        encode_field, field, named, record, record_len, resolve_field, wrong_tag,
+        Archived, Check, Param, Protein, Sink, Text, copyable, decode_field, field, named, record,
+        record_len, resolve_field, wrong_tag,
     };
 
     pub use crate::handlers::{Handlers, Needs, Ready};

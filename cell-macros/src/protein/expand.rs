@@ -9,6 +9,7 @@ use syn::{
     Fields, Generics, Ident, Index, Member, Path, Token, WhereClause, WherePredicate, parse_quote,
 };
 
+use super::at;
 use super::expand_enum::expand_enum;
 use super::parse::{Body, Message, plain};
 use super::schema;
@@ -229,9 +230,9 @@ fn implementations(context: &Context<'_>, parts: &Parts) -> TokenStream {
     }
 }
 
-/// A struct's archived form: a C struct. It and the resolver end in a part of a known size, so that a field that is no
+/// A struct's archived form: a C struct. It and the resolver, whose parts have nothing to drop, end in a part of a known size, so that a field that is no
 /// message type is reported once, where it stands, and not wherever the struct's own size is asked for.
-/// A struct's archived form: a C struct. It and the resolver end in a part of a known size, so that a field that is no
+/// A struct's archived form: a C struct. It and the resolver, whose parts have nothing to drop, end in a part of a known size, so that a field that is no
 /// message type is reported once, where it stands, and not wherever the struct's own size is asked for.
 fn expand_struct(context: &Context<'_>, fields: &Fields) -> Parts {
     let Context {
@@ -245,6 +246,8 @@ fn expand_struct(context: &Context<'_>, fields: &Fields) -> Parts {
     let members: Vec<Member> = fields.members().collect();
     let indexes: Vec<Index> = (0..members.len()).map(Index::from).collect();
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
+    let archived_types = at::items(&types, private, "Archived");
+    let resolver_types = at::items(&types, private, "Resolver");
     let labels = members.iter().map(label);
 
     let declaration = parameters.declaration();
@@ -253,33 +256,50 @@ fn expand_struct(context: &Context<'_>, fields: &Fields) -> Parts {
     let visibility = fields.iter().map(|field| &field.vis);
     let fields_archived = match fields {
         Fields::Named(_) => {
-            quote!(#where_clause { #(#visibility #members: #private::Archived<#types>,)* _end: () })
+            quote!(#where_clause { #(#visibility #members: #archived_types,)* _end: () })
         }
         Fields::Unnamed(_) => {
-            quote!((#(#visibility #private::Archived<#types>,)* ()) #where_clause;)
+            quote!((#(#visibility #archived_types,)* ()) #where_clause;)
         }
         Fields::Unit => quote!(#where_clause;),
     };
+    let end = Index::from(members.len());
+    let encode = types
+        .iter()
+        .zip(&members)
+        .map(|(ty, member)| at::try_call(ty, private, "encode", quote!(&this.#member, sink)));
+    let resolve = types
+        .iter()
+        .zip(&members)
+        .zip(&indexes)
+        .map(|((ty, member), index)| {
+            let resolver = quote!(#private::ManuallyDrop::into_inner(resolver.#index));
+            let place = quote!(#private::field(out, &raw mut (*out.ptr()).#member));
+            at::call(
+                ty,
+                private,
+                "resolve",
+                quote!(&this.#member, #resolver, #place),
+            )
+        });
+    let decode = types
+        .iter()
+        .zip(&members)
+        .map(|(ty, member)| at::call(ty, private, "decode", quote!(&archived.#member)));
     Parts {
         items: quote! {
             #[repr(C)]
             pub struct #archived <#declaration> #fields_archived
-            pub struct #resolver <#declaration> (#(#private::Resolver<#types>,)* ()) #where_clause;
+            pub struct #resolver <#declaration> (#(#private::ManuallyDrop<#resolver_types>,)* ()) #where_clause;
         },
         resolver: quote!(#resolver #type_generics),
         copy: copy(context, &members, fields),
-        encode: quote!(#resolver(#(<#types as #private::Protein>::encode(&this.#members, sink)?,)* ())),
-        resolve: quote! {
-            #(<#types as #private::Protein>::resolve(
-                &this.#members,
-                resolver.#indexes,
-                #private::field(out, &raw mut (*out.ptr()).#members),
-            );)*
-        },
-        decode: quote!(#ident { #(#members: <#types as #private::Protein>::decode(&archived.#members),)* }),
+        encode: quote!(#resolver { #(#indexes: #private::ManuallyDrop::new(#encode),)* #end: () }),
+        resolve: quote!(#(#resolve;)*),
+        decode: quote!(#ident { #(#members: #decode,)* }),
         check: quote! {
             #(#private::named(
-                <#private::Archived<#types> as #private::CheckBytes<__C>>::check_bytes(
+                <#archived_types as #private::CheckBytes<__C>>::check_bytes(
                     &raw const (*value).#members,
                     context,
                 ),
@@ -300,13 +320,14 @@ fn copy(context: &Context<'_>, members: &[Member], fields: &Fields) -> TokenStre
         return TokenStream::new();
     }
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
+    let archived_types = at::items(&types, private, "Archived");
     quote! {
         const COPY: ::core::primitive::bool = #private::copyable::<#ident>(&[#(
             (
                 <#types as #private::Protein>::COPY,
                 ::core::mem::size_of::<#types>(),
                 ::core::mem::offset_of!(#ident, #members),
-                ::core::mem::align_of::<#private::Archived<#types>>(),
+                ::core::mem::align_of::<#archived_types>(),
             )
         ),*]);
     }

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{Fields, Ident, Index, Type, Variant};
 
+use super::at;
 use super::expand::{Context, Parts, label};
 use super::parse::plain;
 
@@ -71,9 +72,13 @@ pub(crate) fn expand_enum(context: &Context<'_>, variants: &[&Variant]) -> Parts
         let Names {
             bindings, types, ..
         } = names;
+        let encode = types
+            .iter()
+            .zip(bindings)
+            .map(|(ty, binding)| at::try_call(ty, private, "encode", quote!(#binding, sink)));
         quote! {
             #ident::#pattern => #resolver::#variant {
-                #(#indexes: <#types as #private::Protein>::encode(#bindings, sink)?,)*
+                #(#indexes: #private::ManuallyDrop::new(#encode),)*
             },
         }
     });
@@ -87,11 +92,11 @@ pub(crate) fn expand_enum(context: &Context<'_>, variants: &[&Variant]) -> Parts
         let Names {
             bindings, types, ..
         } = names;
-        quote! {
-            #archived::#pattern => #ident::#variant {
-                #(#members: <#types as #private::Protein>::decode(#bindings),)*
-            },
-        }
+        let decode = types
+            .iter()
+            .zip(bindings)
+            .map(|(ty, binding)| at::call(ty, private, "decode", quote!(#binding)));
+        quote!(#archived::#pattern => #ident::#variant { #(#members: #decode,)* },)
     });
     let check = names
         .iter()
@@ -105,6 +110,7 @@ pub(crate) fn expand_enum(context: &Context<'_>, variants: &[&Variant]) -> Parts
                 ..
             } = names;
             let variant = plain(&names.variant.ident);
+            let archived_types = at::items(types, private, "Archived");
             let labels = names
                 .variant
                 .fields
@@ -114,7 +120,7 @@ pub(crate) fn expand_enum(context: &Context<'_>, variants: &[&Variant]) -> Parts
                 #tag => {
                     let value = value.cast::<#layout #type_generics>();
                     #(#private::named(
-                        <#private::Archived<#types> as #private::CheckBytes<__C>>::check_bytes(
+                        <#archived_types as #private::CheckBytes<__C>>::check_bytes(
                             &raw const (*value).#slots,
                             context,
                         ),
@@ -166,10 +172,10 @@ fn items(context: &Context<'_>, names: &[Names<'_>], resolver: &Ident) -> TokenS
     let variants = names.iter().map(|names| {
         let variant = &names.variant.ident;
         let members = names.variant.fields.members();
-        let types = &names.types;
+        let archived_types = at::items(&names.types, private, "Archived");
         match &names.variant.fields {
-            Fields::Named(_) => quote!(#variant { #(#members: #private::Archived<#types>,)* },),
-            Fields::Unnamed(_) => quote!(#variant(#(#private::Archived<#types>,)*),),
+            Fields::Named(_) => quote!(#variant { #(#members: #archived_types,)* },),
+            Fields::Unnamed(_) => quote!(#variant(#(#archived_types,)*),),
             Fields::Unit => quote!(#variant,),
         }
     });
@@ -178,23 +184,23 @@ fn items(context: &Context<'_>, names: &[Names<'_>], resolver: &Ident) -> TokenS
         .filter(|names| !names.slots.is_empty())
         .map(|names| {
             let Names { layout, slots, .. } = names;
-            let types = &names.types;
+            let archived_types = at::items(&names.types, private, "Archived");
             quote! {
                 #[repr(C)]
                 struct #layout <#declaration> #where_clause {
                     tag: ::core::primitive::u8,
-                    #(#slots: #private::Archived<#types>,)*
+                    #(#slots: #archived_types,)*
                     owner: ::core::marker::PhantomData<fn() -> #ident #type_generics>,
                 }
             }
         });
     let resolvers = names.iter().map(|names| {
         let variant = &names.variant.ident;
-        let types = &names.types;
+        let resolver_types = at::items(&names.types, private, "Resolver");
         if names.slots.is_empty() {
             quote!(#variant,)
         } else {
-            quote!(#variant(#(#private::Resolver<#types>,)*),)
+            quote!(#variant(#(#private::ManuallyDrop<#resolver_types>,)*),)
         }
     });
     quote! {
@@ -222,14 +228,21 @@ fn resolve_arm(context: &Context<'_>, names: &Names<'_>, resolver: &Ident) -> To
     let pattern = names.pattern(bindings);
     let variant = &variant.ident;
     let indexes = (0..resolvers.len()).map(Index::from);
+    let resolve = (0..slots.len()).map(|index| {
+        let (slot, binding, resolver) = (&slots[index], &bindings[index], &resolvers[index]);
+        let resolver = quote!(#private::ManuallyDrop::into_inner(#resolver));
+        let place = quote!(#private::field(out, &raw mut (*out.ptr()).#slot));
+        at::call(
+            types[index],
+            private,
+            "resolve",
+            quote!(#binding, #resolver, #place),
+        )
+    });
     let fields = (!slots.is_empty()).then(|| {
         quote! {
             let out = out.cast_unchecked::<#layout #type_generics>();
-            #(<#types as #private::Protein>::resolve(
-                #bindings,
-                #resolvers,
-                #private::field(out, &raw mut (*out.ptr()).#slots),
-            );)*
+            #(#resolve;)*
         }
     });
     quote! {

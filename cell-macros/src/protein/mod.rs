@@ -1,5 +1,6 @@
 //! `derive(Protein)` and `#[protein]`.
 
+mod at;
 mod check;
 mod expand;
 mod expand_enum;

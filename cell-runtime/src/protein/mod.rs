@@ -21,8 +21,7 @@ pub use record::{record, record_len};
 pub use text::Text;
 #[doc(hidden)]
 pub use wired::{
-    Check, Resolver, Sink, Wired, copyable, decode_field, encode_field, field, named, resolve_field,
-    wrong_tag,
+    Check, Sink, Wired, copyable, decode_field, field, named, resolve_field, wrong_tag,
 };
 
 use rkyv::bytecheck::CheckBytes;

@@ -55,14 +55,6 @@ impl<T: Protein, S: Sink + ?Sized> Serialize<S> for Wired<T> {
     }
 }
 
-/// Writes the out-of-line parts of a field.
-pub fn encode_field<T: Protein, S: Sink + ?Sized>(
-    field: &T,
-    sink: &mut S,
-) -> Result<T::Resolver, S::Error> {
-    T::encode(field, sink)
-}
-
 /// Places a field inside of `parent`.
 ///
 /// # Safety
@@ -91,11 +83,13 @@ pub fn named<E: Trace>(
     struct_name: &'static str,
     field_name: &'static str,
 ) -> Result<(), E> {
-    checked.map_err(|error| error.trace(StructCheckContext { struct_name, field_name }))
+    checked.map_err(|error| {
+        error.trace(StructCheckContext {
+            struct_name,
+            field_name,
+        })
+    })
 }
-
-/// A type's resolver.
-pub type Resolver<T> = <T as Protein>::Resolver;
 
 /// The error of an enum whose tag names no variant.
 pub fn wrong_tag<E: Source>(enum_name: &'static str, invalid_discriminant: u8) -> Result<(), E> {
