@@ -1,6 +1,6 @@
 //! `derive(Protein)` and `#[protein]`.
 
-mod at;
+pub(crate) mod at;
 mod check;
 mod expand;
 mod expand_enum;

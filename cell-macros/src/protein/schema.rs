@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Fields, Ident};
 
+use super::at;
 use super::expand::Context;
 use super::expand::label;
 use super::parse::{Body, plain};
@@ -106,13 +107,12 @@ fn push_fields(record: &mut Record, context: &Context<'_>, fields: &Fields) {
     record.text(",\"fields\":[");
     for (index, (field, member)) in fields.iter().zip(fields.members()).enumerate() {
         let comma = if index == 0 { "" } else { "," };
-        let ty = &field.ty;
         record
             .text(format!(
                 "{comma}{{\"n\":{},\"ty\":\"",
                 json(&label(&member))
             ))
-            .constant(quote!(<#ty as #private::Protein>::TY))
+            .constant(at::item(&field.ty, private, "TY"))
             .text(format!("\",\"docs\":{}}}", json(&docs(&field.attrs))));
     }
     record.text("]");

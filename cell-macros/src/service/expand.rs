@@ -11,6 +11,7 @@ use super::check::{Outcome, outcome};
 use super::parse::{Handler, Service};
 use crate::docs::{docs, json};
 use crate::errors::Errors;
+use crate::protein::at;
 use crate::record::Record;
 
 /// The module. With mistakes, `handlers` is a stub: whoever calls it sees no second error.
@@ -140,7 +141,7 @@ fn route(handler: &Handler, private: &Path) -> TokenStream {
 fn value(parameter: &Parameter, index: &Index, private: &Path) -> TokenStream {
     let span = parameter.ty.span();
     match &parameter.kind {
-        Kind::Value => quote_spanned!(span=> #private::decode_field(&request.#index)),
+        Kind::Value => at::call(&parameter.ty, private, "decode", quote!(&request.#index)),
         Kind::View(ty) => quote_spanned! {span=>
             #private::View::part::<#ty>(&request, |request| &request.#index)
         },
@@ -179,7 +180,7 @@ fn record(service: &Service, private: &Path) -> TokenStream {
 fn route_record(handler: &Handler, private: &Path) -> Record {
     let signature = &handler.function.sig;
     let name = crate::protein::plain(&signature.ident);
-    let ty = |ty: &Type| quote!(<#ty as #private::Protein>::TY);
+    let ty = |ty: &Type| at::item(ty, private, "TY");
     let mut record = Record::default();
     record.text(format!(
         "{{\"n\":{},\"docs\":{},\"args\":[",
