@@ -13,6 +13,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use super::messages::{self, Binary, Message};
 use crate::error::{Error, Result};
 use crate::event::{Diagnostic, Event, Sink};
+use crate::supervisor::Exit;
+use crate::supervisor::process::guarded_command_with;
 
 /// A cargo command.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct Job {
     pub root: PathBuf,
     /// Arguments after the fixed ones, for example `--release`.
     pub extra: Vec<String>,
+    /// The executable that guards cargo: this one, but for tests.
+    pub keeper: PathBuf,
 }
 
 /// What a cargo process said.
@@ -58,18 +62,17 @@ pub async fn run(job: &Job, sink: &Sink) -> Result<(Said, Span)> {
         "--keep-going",
         "--message-format=json-diagnostic-rendered-ansi",
     ];
-    let mut arguments: Vec<OsString> = fixed.iter().map(OsString::from).collect();
-    arguments.extend(job.extra.iter().map(OsString::from));
-    let mut child = tokio::process::Command::new(&cargo)
-        .args(&arguments)
-        .current_dir(&job.root)
-        .env("CARGO_TERM_COLOR", "never")
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|cause| missing_cargo(&cargo).because(cause))?;
+    let mut argv = vec![cargo];
+    argv.extend(fixed.iter().map(OsString::from));
+    argv.extend(job.extra.iter().map(OsString::from));
+    let env = [("CARGO_TERM_COLOR".into(), Some("never".into()))];
+    // Dropping the child kills cargo and everything that it started.
+    let mut child = guarded_command_with(&job.keeper, &argv, &env, &job.root)
+        .await
+        .map_err(|error| {
+            error
+                .hint("install a Rust toolchain from https://rustup.rs, or run `cargo cell doctor`")
+        })?;
     let spawned = Instant::now();
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Error::bug("cargo was started without pipes"));
@@ -90,11 +93,8 @@ pub async fn run(job: &Job, sink: &Sink) -> Result<(Said, Span)> {
             },
         }
     }
-    let status = child
-        .wait()
-        .await
-        .map_err(|cause| Error::environment("lost track of cargo").because(cause))?;
-    said.success &= status.success();
+    let exit = child.wait().await?;
+    said.success &= exit == Exit::Code(0);
     Ok((
         said,
         Span {
@@ -132,9 +132,4 @@ fn complain(said: &mut Said, line: &str, sink: &Sink) {
         None if line.trim().is_empty() => {}
         None => said.complaints.push(line.to_owned()),
     }
-}
-
-fn missing_cargo(cargo: &std::ffi::OsStr) -> Error {
-    Error::environment(format!("cannot start `{}`", cargo.display()))
-        .hint("install a Rust toolchain from https://rustup.rs, or run `cargo cell doctor`")
 }

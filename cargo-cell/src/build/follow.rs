@@ -94,6 +94,9 @@ impl Builder {
         batch: &mut Batch,
         sink: &Sink,
     ) -> Result<bool> {
+        for file in files {
+            self.own.announce(&file.path, &file.bytes);
+        }
         let mut again = false;
         for file in schema_files::apply(files)? {
             if file.path.starts_with(&workspace.root) {

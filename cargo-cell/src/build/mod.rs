@@ -19,6 +19,7 @@ use cell_runtime::schema::Snapshot;
 
 use crate::error::{Error, Result};
 use crate::event::{Diagnostic, Event, Level, Sink};
+use crate::watch::OwnWrites;
 use crate::workspace::{Cell, Workspace};
 use inspect::Known;
 use plan::{Round, failures};
@@ -46,7 +47,11 @@ pub struct Builder {
     bin_dir: Option<PathBuf>,
     /// Arguments for cargo after the fixed ones.
     extra: Vec<String>,
+    /// The executable that guards cargo.
+    keeper: PathBuf,
     known: HashMap<PathBuf, Known>,
+    /// Told of every file before it is written.
+    own: Arc<OwnWrites>,
 }
 
 /// The outcome of a batch.
@@ -70,6 +75,8 @@ pub struct Batch {
     pub in_cargo: std::time::Duration,
     /// How many times cargo ran.
     pub rounds: u32,
+    /// What the build has to say: the messages of its last round, errors first, and its end.
+    pub report: Vec<Event>,
     /// Files that differ from what a build would write, and how.
     pub differences: Vec<(String, String)>,
 }
@@ -96,12 +103,19 @@ pub struct Built {
 impl Builder {
     /// A builder that keeps schemas, and private copies of binaries where there is a folder for them.
     #[must_use]
-    pub fn new(schema_dir: PathBuf, bin_dir: Option<PathBuf>, extra: Vec<String>) -> Self {
+    pub fn new(
+        schema_dir: PathBuf,
+        bin_dir: Option<PathBuf>,
+        extra: Vec<String>,
+        keeper: PathBuf,
+    ) -> Self {
         Builder {
             schema_dir,
             bin_dir,
             extra,
+            keeper,
             known: HashMap::new(),
+            own: Arc::default(),
         }
     }
 
@@ -116,6 +130,7 @@ impl Builder {
         let job = cargo::Job {
             root: workspace.root.clone(),
             extra: self.extra.clone(),
+            keeper: self.keeper.clone(),
         };
         let mut batch = Batch::default();
         loop {
@@ -144,9 +159,15 @@ impl Builder {
             batch.success = said.success;
             batch.failed = failures(workspace, &round);
             batch.committed = inspect::committed(&workspace.root);
-            show(number, &batch, &said, sink);
+            batch.report = report(number, &batch, &said);
             return Ok(batch);
         }
+    }
+
+    /// What was written, for the watch.
+    #[must_use]
+    pub fn own_writes(&self) -> Arc<OwnWrites> {
+        self.own.clone()
     }
 
     /// Removes the private copies that `in_use` does not name.
@@ -205,13 +226,14 @@ impl Builder {
     }
 }
 
-fn show(number: u64, batch: &Batch, said: &cargo::Said, sink: &Sink) {
+fn report(number: u64, batch: &Batch, said: &cargo::Said) -> Vec<Event> {
     let diagnostics = || said.diagnostics.iter().map(|(_, diagnostic)| diagnostic);
     let errors = diagnostics().filter(|diagnostic| diagnostic.level == Level::Error);
     let others = diagnostics().filter(|diagnostic| diagnostic.level != Level::Error);
-    for diagnostic in errors.chain(others) {
-        sink.send(Event::Diagnostic(Diagnostic::clone(diagnostic)));
-    }
+    let mut report: Vec<Event> = errors
+        .chain(others)
+        .map(|shown| Event::Diagnostic(Diagnostic::clone(shown)))
+        .collect();
     let explained = diagnostics().any(|diagnostic| diagnostic.level == Level::Error);
     if !said.success && !explained {
         // Cargo itself is unhappy: the manifest, the lock file, the toolchain, a build script.
@@ -222,12 +244,12 @@ fn show(number: u64, batch: &Batch, said: &cargo::Said, sink: &Sink) {
         } else {
             message
         };
-        sink.send(Event::Failure {
+        report.push(Event::Failure {
             message,
             hints: Vec::new(),
         });
     }
-    sink.send(Event::BuildFinished {
+    report.push(Event::BuildFinished {
         batch: number,
         success: batch.success,
         cargo_ms: batch.in_cargo.as_secs_f64() * 1000.0,
@@ -238,4 +260,5 @@ fn show(number: u64, batch: &Batch, said: &cargo::Said, sink: &Sink) {
             .collect(),
         failed: plan::failed_packages(said),
     });
+    report
 }

@@ -4,6 +4,7 @@ use crate::build::{Batch, Builder, Writes};
 use crate::cli::Context;
 use crate::error::{Error, Result};
 use crate::event::Sink;
+use crate::supervisor::SupervisorConfig;
 use crate::workspace::{Dirs, Workspace, metadata};
 
 /// Build every cell and bring schemas and bindings up to date
@@ -45,8 +46,11 @@ pub(super) fn batch(
     let dirs = Dirs::new(&context.home, &workspace.root);
     let reporter = context.reporter.clone();
     let sink = Sink::new(move |event| reporter.event(&event));
-    let mut builder = Builder::new(dirs.schema, None, extra);
-    let batch = super::runtime()?.block_on(builder.batch(&workspace, 1, writes, &sink))?;
+    let mut builder = Builder::new(dirs.schema, None, extra, SupervisorConfig::own_exe());
+    let mut batch = super::runtime()?.block_on(builder.batch(&workspace, 1, writes, &sink))?;
+    std::mem::take(&mut batch.report)
+        .into_iter()
+        .for_each(|event| sink.send(event));
     Ok((workspace, batch))
 }
 

@@ -69,6 +69,8 @@ pub struct Setup {
     pub dirs: Dirs,
     /// `--manifest-path` or the folder of the workspace.
     pub manifest: PathBuf,
+    /// The executable that guards cargo: this one, but for tests.
+    pub keeper: PathBuf,
     /// The sandbox, when the command line names one.
     pub sandbox: Option<String>,
     /// Who runs the cells.
@@ -138,13 +140,19 @@ impl Loop {
             workspace,
             dirs,
             manifest,
+            keeper,
             sandbox,
             fleet,
             sink,
             hub,
         } = setup;
-        let sight = Sight::new(&workspace, &dirs, raw)?;
-        let builder = Builder::new(dirs.schema.clone(), Some(dirs.bin.clone()), Vec::new());
+        let builder = Builder::new(
+            dirs.schema.clone(),
+            Some(dirs.bin.clone()),
+            Vec::new(),
+            keeper,
+        );
+        let sight = Sight::new(&workspace, &dirs, builder.own_writes(), raw)?;
         Ok(Loop {
             roster: Roster::new(dirs.data.clone(), sandbox),
             workspace,

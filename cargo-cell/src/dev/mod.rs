@@ -7,8 +7,6 @@ pub mod decide;
 pub mod event_loop;
 pub mod fleet;
 pub mod hub;
-#[cfg(test)]
-mod loop_test;
 pub mod roster;
 pub mod sets;
 mod shelf;
@@ -38,8 +36,9 @@ pub fn start(
     sandbox: Option<String>,
 ) -> Result<()> {
     let dirs = Dirs::new(&context.home, &workspace.root);
-    cell_runtime::discovery::check_socket_path(&dirs.run.join(control::NAME))
-        .map_err(|cause| Error::environment(cause.to_string()).hint("give a shorter folder with `--home DIR`"))?;
+    cell_runtime::discovery::check_socket_path(&dirs.run.join(control::NAME)).map_err(|cause| {
+        Error::environment(cause.to_string()).hint("give a shorter folder with `--home DIR`")
+    })?;
     let reporter = context.reporter.clone();
     let sink = Sink::new(move |event| reporter.event(&event));
     let config = SupervisorConfig {
@@ -58,6 +57,7 @@ pub fn start(
             workspace,
             dirs,
             manifest,
+            keeper: SupervisorConfig::own_exe(),
             sandbox,
             fleet: Arc::new(supervisor),
             sink,

@@ -5,6 +5,7 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -13,7 +14,7 @@ use super::timing::Stamps;
 use crate::build::Batch;
 use crate::error::{Error, Result};
 use crate::watch::notify::{Raw, Watch, content, now, renew, since_written};
-use crate::watch::{Content, Debounce, Interest, Relevance, Tracker, Verdict, filter};
+use crate::watch::{Content, Debounce, Interest, OwnWrites, Relevance, Tracker, Verdict, filter};
 use crate::workspace::{Dirs, Workspace};
 
 /// The loop's eyes.
@@ -21,6 +22,7 @@ pub(super) struct Sight {
     watch: Watch,
     debounce: Debounce,
     tracker: Tracker,
+    own: Arc<OwnWrites>,
     relevance: Relevance,
     /// When cargo was started last.
     built: SystemTime,
@@ -43,6 +45,7 @@ impl Sight {
     pub(super) fn new(
         workspace: &Workspace,
         dirs: &Dirs,
+        own: Arc<OwnWrites>,
         raw: UnboundedSender<Raw>,
     ) -> Result<Self> {
         // The workspace may lie in either of them.
@@ -55,6 +58,7 @@ impl Sight {
         }
         Ok(Sight {
             watch: Watch::new(skipped, raw)?,
+            own,
             debounce: Debounce::default(),
             tracker: Tracker::default(),
             relevance: Relevance {
@@ -139,7 +143,12 @@ impl Sight {
             if interest == Interest::Nothing && !self.tracker.knows(&path) {
                 continue;
             }
-            match self.tracker.look(&path, content(&path), Instant::now()) {
+            let held = content(&path);
+            if self.own.wrote(&path, held) {
+                self.tracker.note(path, held);
+                continue;
+            }
+            match self.tracker.look(&path, held, Instant::now()) {
                 Verdict::Same => {}
                 Verdict::Wait(at) => self.debounce.look_again([path], at),
                 Verdict::Changed => changed.push((path, interest)),

@@ -29,6 +29,16 @@ impl Loop {
         for event in plan.held {
             self.sink.send(event);
         }
+        // The compiler's messages come after the blocker's name, which is the first thing that the user must know.
+        if let Some((built, _)) = self
+            .batches
+            .get_mut(&batch)
+            .and_then(|progress| progress.batch.as_mut())
+        {
+            std::mem::take(&mut built.report)
+                .into_iter()
+                .for_each(|event| self.sink.send(event));
+        }
         let quiet = plan.swaps.is_empty();
         if let Some(progress) = self.batches.get_mut(&batch) {
             progress.open = plan.swaps.len();

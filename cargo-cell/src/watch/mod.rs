@@ -9,8 +9,10 @@
 pub mod debounce;
 pub mod filter;
 pub mod notify;
+pub mod own;
 pub mod tracker;
 
 pub use debounce::{Debounce, Settled};
 pub use filter::{Interest, Relevance};
+pub use own::OwnWrites;
 pub use tracker::{Content, Tracker, Verdict};

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::event_loop::{self, Setup};
-use super::fleet::{Answer, Fleet, Outcome, Start, Status};
-use super::hub::Hub;
-use crate::event::{Event, Sink};
-use crate::workspace::{Dirs, metadata};
+use cargo_cell::dev::control;
+use cargo_cell::dev::event_loop::{self, Setup};
+use cargo_cell::dev::fleet::{Answer, Fleet, Outcome, Start, Status};
+use cargo_cell::dev::hub::Hub;
+use cargo_cell::event::{Event, Sink};
+use cargo_cell::workspace::{Dirs, metadata};
 
 /// Only a loop that is stuck takes longer.
 const WATCHDOG: Duration = Duration::from_secs(120);
@@ -102,6 +103,7 @@ impl Bench {
             workspace,
             dirs,
             manifest: root.clone(),
+            keeper: env!("CARGO_BIN_EXE_cargo-cell").into(),
             sandbox: None,
             fleet: Arc::new(double.clone()),
             sink: Sink::new(move |event| {
@@ -329,9 +331,9 @@ async fn what_is_broken_stays_on_the_old_code_until_it_is_mended() {
     // Asked to stop, it leaves nothing.
     let run = bench.run.clone();
     let down = tokio::task::spawn_blocking(move || {
-        super::control::ask(&run, &super::control::Request::Down, &mut |_| true)
+        control::ask(&run, &control::Request::Down, &mut |_| true)
     });
     bench.until(|event| matches!(event, Event::Stopped)).await;
     assert_eq!(down.await.expect("it returns"), Ok(true));
-    assert!(!Path::new(&bench.run.join(super::control::NAME)).exists());
+    assert!(!Path::new(&bench.run.join(control::NAME)).exists());
 }
