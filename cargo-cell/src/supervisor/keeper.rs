@@ -68,6 +68,11 @@ pub(super) fn start(argv: Vec<OsString>, passed: &[RawFd]) -> Result<Kept, ExitC
         // Without a lifeline nobody would ever end it: this is not how the tool calls us.
         return Err(ExitCode::from(2));
     };
+    // Before anything is opened here: it could get one of these numbers.
+    let passed: Vec<(OwnedFd, RawFd)> = passed
+        .iter()
+        .filter_map(|number| Some((inherited(*number)?, *number)))
+        .collect();
     let mut lifeline = UnixStream::from(lifeline);
     let mut mask = SigSet::from_iter(PASSED_ON);
     mask.add(Signal::SIGCHLD);
@@ -78,10 +83,7 @@ pub(super) fn start(argv: Vec<OsString>, passed: &[RawFd]) -> Result<Kept, ExitC
             argv,
             env: std::env::vars_os().collect(),
             cwd: None,
-            fds: passed
-                .iter()
-                .filter_map(|number| Some((inherited(*number)?, *number)))
-                .collect(),
+            fds: passed,
             dies_with_us: true,
         };
         Ok((signals, fork_exec(launch)?))
