@@ -39,7 +39,7 @@ pub(super) fn head(text: &mut Text, snapshot: &Snapshot, names: &Names) {
     text.end_item();
 
     text.line("// What the tool reads to know who calls whom.");
-    text.line("#[rustfmt::skip]");
+    text.skip();
     text.open("const _: () = {");
     text.open("const CALLS: &[&str] = &[");
     text.line(&format!(

@@ -42,12 +42,32 @@ impl Text {
         self.line(line);
     }
 
+    /// An empty text at the same indentation.
+    pub(super) fn nested(&self) -> Text {
+        Text {
+            indent: self.indent,
+            ..Text::default()
+        }
+    }
+
+    /// How many lines the item in work has.
+    pub(super) fn lines(&self) -> usize {
+        self.item.lines().count()
+    }
+
+    /// Tells rustfmt to leave the item in work alone.
+    pub(super) fn skip(&mut self) {
+        self.skip = true;
+    }
+
     /// Ends a top-level item and puts an empty line behind it.
     pub(super) fn end_item(&mut self) {
         let item = std::mem::take(&mut self.item);
-        let long =
-            |line: &str| !line.trim_start().starts_with("//") && line.chars().count() > WIDTH;
-        if std::mem::take(&mut self.skip) || item.lines().any(long) {
+        let skip = |line: &str| {
+            !line.trim_start().starts_with("//")
+                && (line.chars().count() > WIDTH || has_wide_tuple(line))
+        };
+        if std::mem::take(&mut self.skip) || item.lines().any(skip) {
             self.done.push_str("#[rustfmt::skip]\n");
         }
         self.done.push_str(&item);
@@ -92,8 +112,8 @@ impl Text {
             self.line(&format!("{item},"));
         }
         let last = format!("){tail}");
-        // A brace that ends at the very edge goes to a line of its own, and that is not worth a rule.
-        self.skip |= self.indent * 4 + last.chars().count() >= WIDTH + 4;
+        // Near the edge the brace goes to a line of its own, by rules that are not worth repeating here.
+        self.skip |= self.indent * 4 + last.chars().count() > WIDTH - 10;
         self.close(&last);
     }
 
@@ -128,6 +148,25 @@ pub(super) enum Limit {
     Types,
     /// The same, for a tuple expression, where one item needs a comma.
     Tuple,
+}
+
+/// Whether a tuple type in the line is wider than rustfmt leaves on one.
+fn has_wide_tuple(line: &str) -> bool {
+    let mut open = Vec::new();
+    let mut before = ' ';
+    for (at, c) in line.char_indices() {
+        match c {
+            // Behind a name it is a list of arguments.
+            '(' => open.push((at, !(before.is_alphanumeric() || before == '_'))),
+            ')' => match open.pop() {
+                Some((start, true)) if at - start - 1 > LIST_WIDTH => return true,
+                _ => {}
+            },
+            _ => {}
+        }
+        before = c;
+    }
+    false
 }
 
 /// Control characters and those that turn the direction of text could make a comment read as something else.

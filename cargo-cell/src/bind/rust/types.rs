@@ -18,9 +18,7 @@ pub(super) fn definition(text: &mut Text, def: &TypeDef, names: &Names) {
     match def.kind {
         Kind::Enum => {
             text.open(&format!("pub enum {name}{parameters} {{"));
-            for variant in &def.variants {
-                self::variant(text, variant, names);
-            }
+            variants(text, &def.variants, names);
             text.close("}");
         }
         Kind::Struct => structure(text, def, &format!("pub struct {name}{parameters}"), names),
@@ -68,7 +66,22 @@ fn tuple(text: &mut Text, head: &str, fields: &[Field], public: &str, end: &str,
     text.close(&format!("){end}"));
 }
 
-fn variant(text: &mut Text, variant: &Variant, names: &Names) {
+/// Where some variants take several lines and some take one, rustfmt opens every variant with named fields.
+fn variants(text: &mut Text, variants: &[Variant], names: &Names) {
+    let lines = |variant: &Variant| {
+        let mut alone = text.nested();
+        self::variant(&mut alone, variant, VARIANT_WIDTH, names);
+        alone.lines()
+    };
+    let counts: Vec<usize> = variants.iter().map(lines).collect();
+    let mixed = counts.contains(&1) && counts.iter().any(|lines| *lines > 1);
+    let width = if mixed { 0 } else { VARIANT_WIDTH };
+    for variant in variants {
+        self::variant(text, variant, width, names);
+    }
+}
+
+fn variant(text: &mut Text, variant: &Variant, width: usize, names: &Names) {
     text.docs(&variant.docs);
     let name = identifier(&variant.name);
     match variant.shape {
@@ -89,7 +102,7 @@ fn variant(text: &mut Text, variant: &Variant, names: &Names) {
             if joined.is_empty() {
                 return text.line(&format!("{name} {{}},"));
             }
-            if !documented && joined.len() <= VARIANT_WIDTH {
+            if !documented && joined.len() <= width {
                 return text.line(&format!("{name} {{ {joined} }},"));
             }
             text.open(&format!("{name} {{"));

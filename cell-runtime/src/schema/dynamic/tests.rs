@@ -13,7 +13,10 @@ use crate::protein::{self, Protein};
 use crate::schema::Records;
 
 mod shapes {
-    #![expect(missing_docs, reason = "test types")]
+    #![expect(
+        unreachable_pub,
+        reason = "macros look at them from outside of the module"
+    )]
     use super::*;
     use crate::cell;
 
