@@ -1,6 +1,6 @@
 //! Events as lines for people, on stderr, with cargo's right-aligned verbs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal, Write};
 
 use anstream::AutoStream;
@@ -17,6 +17,9 @@ const YELLOW: &str = "\x1b[1;33m";
 const RED: &str = "\x1b[1;31m";
 const RESET: &str = "\x1b[0m";
 
+/// Lines of a cell that starts; one that serves is not listened to for long.
+const SAID_MAX: usize = 64;
+
 pub(super) struct Plain {
     err: AutoStream<std::io::Stderr>,
     settings: Settings,
@@ -28,6 +31,8 @@ pub(super) struct Plain {
     /// In a dev loop the message of a broken build is the first thing on the screen.
     clears: bool,
     cleared: bool,
+    /// What each cell printed since it was started, as far as it may explain why it did not come up.
+    said: HashMap<String, Vec<String>>,
 }
 
 impl Plain {
@@ -40,6 +45,7 @@ impl Plain {
             shown: HashSet::new(),
             clears: false,
             cleared: false,
+            said: HashMap::new(),
         }
     }
 
@@ -167,6 +173,7 @@ impl Plain {
         let verbose = self.settings.verbose > 0;
         match event {
             SupervisorEvent::Starting { cell, generation } => {
+                self.said.remove(cell);
                 self.status(
                     chatty && verbose,
                     CYAN,
@@ -180,6 +187,7 @@ impl Plain {
                 pid,
                 sandbox,
             } => {
+                self.said.remove(cell);
                 let text = format!(
                     "{cell}, generation {generation}, pid {pid}, sandbox {}",
                     sandbox.kind
@@ -209,7 +217,8 @@ impl Plain {
                 ..
             } => {
                 self.labelled(RED, "error", &format!("`{cell}` {exit}"));
-                self.last_lines(last_log_lines);
+                self.said.remove(cell);
+                self.explain(cell, last_log_lines);
             }
             SupervisorEvent::StartFailed {
                 cell,
@@ -220,7 +229,7 @@ impl Plain {
             } => {
                 self.clear_once();
                 self.labelled(RED, "error", &format!("`{cell}` did not start: {reason}"));
-                self.last_lines(last_log_lines);
+                self.explain(cell, last_log_lines);
                 if *old_serves {
                     self.status(
                         chatty,
@@ -242,6 +251,10 @@ impl Plain {
                 );
             }
             SupervisorEvent::Log { cell, line, .. } => {
+                let said = self.said.entry(cell.clone()).or_default();
+                if said.len() < SAID_MAX {
+                    said.push(line.clone());
+                }
                 // A cell's own colours and cursor movements would tear the screen apart; colours alone are kept.
                 self.raw(&format!("{CYAN}{cell:>12}{RESET} | {}\n", printable(line)));
             }
@@ -258,8 +271,10 @@ impl Plain {
         }
     }
 
-    fn last_lines(&mut self, lines: &[String]) {
-        for line in lines {
+    /// Repeats what a cell said about its end: it may be far above by now.
+    fn explain(&mut self, cell: &str, last: &[String]) {
+        let said = self.said.remove(cell).unwrap_or_else(|| last.to_vec());
+        for line in essence(&said) {
             self.raw(&format!("{:>12} | {}\n", "", printable(line)));
         }
     }
@@ -349,6 +364,20 @@ impl Plain {
     }
 }
 
+/// The panic's message without its backtrace, or else the last lines.
+fn essence(lines: &[String]) -> &[String] {
+    const LAST: usize = 8;
+    match lines.iter().position(|line| line.contains("panicked at")) {
+        Some(start) => {
+            let end = lines[start..]
+                .iter()
+                .position(|line| line.starts_with("stack backtrace") || line.starts_with("note:"));
+            &lines[start..end.map_or(lines.len(), |end| start + end).min(start + LAST)]
+        }
+        None => &lines[lines.len().saturating_sub(LAST)..],
+    }
+}
+
 fn printable(line: &str) -> String {
     line.chars()
         .filter(|c| *c == '\t' || !c.is_control())
@@ -383,6 +412,25 @@ fn span(ms: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_told_without_its_backtrace() {
+        let lines = |text: &[&str]| {
+            text.iter()
+                .map(|line| (*line).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let all = lines(&[
+            "hello",
+            "thread 'main' panicked at src/main.rs:1:1:",
+            "no luck",
+            "stack backtrace:",
+            "0: x",
+        ]);
+        assert_eq!(essence(&all), &all[1..3]);
+        let none = lines(&["a", "b"]);
+        assert_eq!(essence(&none), &none[..]);
+    }
 
     #[test]
     fn lists_are_cut_short() {
