@@ -59,7 +59,7 @@ fn target() -> PathBuf {
 fn check(template: &str, workspace: &Path) -> Result<()> {
     let lines: [&[&str]; 4] = [
         &["build"],
-        &["fmt", "--all", "--check"],
+        &["fmt", "--check"],
         &["clippy", "--all-targets", "--", "-D", "warnings"],
         &["test"],
     ];

@@ -14,7 +14,6 @@ const _: () = {
 
 #[rustfmt::skip]
 // What the tool reads to know who calls whom.
-#[rustfmt::skip]
 const _: () = {
     const CALLS: &[&str] = &[
         r#"{"k":"calls","cell":"button_service","binding":"0xee0dd320c3ccad8e"}"#,

@@ -14,7 +14,6 @@ const _: () = {
 
 #[rustfmt::skip]
 // What the tool reads to know who calls whom.
-#[rustfmt::skip]
 const _: () = {
     const CALLS: &[&str] = &[
         r#"{"k":"calls","cell":"exchange","binding":"0x42115018c08df22a"}"#,
@@ -202,7 +201,9 @@ impl Placed {
 pub enum Refused {
     ZeroPrice,
     ZeroQuantity,
-    NoSuchOrder { order: u64 },
+    NoSuchOrder {
+        order: u64,
+    },
     /// The trade could not be written, so it did not happen.
     Ledger(String),
 }

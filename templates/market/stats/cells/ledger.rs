@@ -14,7 +14,6 @@ const _: () = {
 
 #[rustfmt::skip]
 // What the tool reads to know who calls whom.
-#[rustfmt::skip]
 const _: () = {
     const CALLS: &[&str] = &[
         r#"{"k":"calls","cell":"ledger","binding":"0x44087ff10c74c35b"}"#,
