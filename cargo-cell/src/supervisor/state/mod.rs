@@ -360,6 +360,10 @@ impl State {
         else {
             return;
         };
+        if !generation.spec.serves && !generation.accepts {
+            // It has no calls to finish, and would not know what it is told.
+            return self.terminate(name, id, now);
+        }
         let limit = generation.spec.drain;
         generation.phase = Phase::Draining { until: now + limit };
         let cell = name.to_owned();
