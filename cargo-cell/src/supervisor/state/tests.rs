@@ -1,1 +1,0 @@
-//! Table and property tests.
