@@ -123,14 +123,20 @@ fn route(handler: &Handler, private: &Path) -> TokenStream {
         }
         _ => format_ident!("answer"),
     };
-    // The call stands at the function's name, so that a future that cannot move between threads is reported there.
-    let body = quote_spanned! {ident.span()=>
-        call.run(|call| async move {
-            let _ = &call;
+    // An empty pair of brackets would be a lint's business in the user's code.
+    let arguments = (!bindings.is_empty()).then(|| {
+        quote! {
             let (#(#bindings,)*) = {
                 #request
                 (#(#values,)*)
             };
+        }
+    });
+    // The call stands at the function's name, so that a future that cannot move between threads is reported there.
+    let body = quote_spanned! {ident.span()=>
+        call.run(|call| async move {
+            let _ = &call;
+            #arguments
             #private::#answer(&#ident(#(#bindings),*).await)
         })
     };
