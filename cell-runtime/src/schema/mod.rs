@@ -33,3 +33,6 @@ pub use model::{
 pub use prim::Prim;
 pub use records::{Records, own_service};
 pub use ty::{Ty, is_builtin, is_identifier};
+
+#[cfg(test)]
+mod tests;
