@@ -47,7 +47,7 @@ pub(super) fn batch(
     let reporter = context.reporter.clone();
     let sink = Sink::new(move |event| reporter.event(&event));
     let mut builder = Builder::new(dirs.schema, None, extra, SupervisorConfig::own_exe());
-    let mut batch = super::runtime()?.block_on(builder.batch(&workspace, 1, writes, &sink))?;
+    let mut batch = crate::dev::runtime()?.block_on(builder.batch(&workspace, 1, writes, &sink))?;
     std::mem::take(&mut batch.report)
         .into_iter()
         .for_each(|event| sink.send(event));

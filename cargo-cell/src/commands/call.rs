@@ -62,7 +62,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
             .call(route_id(route), Vesicle::wrap(request), options)
             .await
     };
-    let reply = super::runtime()?
+    let reply = crate::dev::runtime()?
         .block_on(call)
         .map_err(|cause| failed(&args.cell, &cause))?;
     let unreadable = |cause| told(Error::user, &cause).because("the answer cannot be read");

@@ -15,17 +15,8 @@ pub mod restart;
 pub mod status;
 
 use crate::cli::Context;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::workspace::{Dirs, Workspace, metadata};
-
-/// The runtime of a command that waits for processes or sockets.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .environment(|| "cannot start the async runtime".to_owned())
-}
 
 /// The workspace that a command is about, and its folders.
 fn place(context: &Context) -> Result<(Workspace, Dirs)> {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::cli::Context;
-use crate::error::{Error, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::event::{Event, Sink};
 use crate::supervisor::Supervisor;
 use crate::supervisor::{SupervisorConfig, SupervisorEvent};
@@ -48,7 +48,7 @@ pub fn start(
         log_dir: dirs.log.clone(),
         keeper: SupervisorConfig::own_exe(),
     };
-    crate::commands::runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let (events, received) = mpsc::unbounded_channel();
         let supervisor = Supervisor::start(config, events)?;
         let hub = Arc::new(hub::Hub::default());
@@ -83,4 +83,13 @@ async fn relay(
         }
         sink.send(Event::Cell(event));
     }
+}
+
+/// The runtime of a command that waits for processes or sockets.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .environment(|| "cannot start the async runtime".to_owned())
 }

@@ -49,11 +49,11 @@ const TOOL: &[Layer] = &[
     },
     Layer {
         module: "build",
-        may_use: &["bind", "schema_files", "supervisor"],
+        may_use: &["bind", "schema_files", "supervisor", "watch"],
     },
     Layer {
         module: "watch",
-        may_use: &["build"],
+        may_use: &[],
     },
     Layer {
         module: "dev",
