@@ -179,8 +179,8 @@ impl Workspace {
 
     pub(crate) fn dev_with(&self, args: &[&str]) -> Dev<'_> {
         let mut dev = self.dev_unready(args);
-        dev.wait("the first cells to serve", |event| {
-            event["reason"] == "swapped"
+        dev.wait("every cell to serve", |event| {
+            event["reason"] == "timings" && event["batch"] == 1
         });
         dev
     }
