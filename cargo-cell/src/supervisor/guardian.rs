@@ -13,9 +13,9 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use super::keeper::{self, End};
 use super::{procfs, session};
 
-/// `cargo-cell __guardian COMMAND…` or `cargo-cell __guardian --session FOLDER`; `args` are those after `__guardian`.
-/// Descriptors 3 and 4 go to the command.
-pub fn main(args: Vec<OsString>) -> ExitCode {
+/// `cargo-cell __guardian [--sandbox] COMMAND…` or `cargo-cell __guardian --session FOLDER`; `args` are those after
+/// `__guardian`. Descriptors 3 and 4 go to the command, and 5 as well where it is a sandbox with a shim in it.
+pub fn main(mut args: Vec<OsString>) -> ExitCode {
     if args.first().is_some_and(|first| first == "--session") {
         return match args.get(1) {
             Some(folder) => guard_session(Path::new(folder)),
@@ -24,7 +24,17 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     }
     // SAFETY: takes numbers only.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
-    let mut kept = match keeper::start(args, &[3, 4]) {
+    // A sandbox whose own parent is killed while it is set up waits for ever (bubblewrap arms `--die-with-parent` late):
+    // it needs a guardian as much as a cell without a sandbox does.
+    let is_sandbox = args.first().is_some_and(|first| first == "--sandbox");
+    let started = match is_sandbox {
+        true => {
+            args.remove(0);
+            keeper::start(args, keeper::OUTER_LIFELINE, &[3, 4, keeper::LIFELINE])
+        }
+        false => keeper::start(args, keeper::LIFELINE, &[3, 4]),
+    };
+    let mut kept = match started {
         Ok(kept) => kept,
         Err(code) => return code,
     };
@@ -48,9 +58,8 @@ fn kill_descendants() {
             .iter()
             .for_each(|pidfd| procfs::signal(pidfd, libc::SIGKILL));
         // Waits for one child at least: all of them are being killed.
-        match waitpid(None, Some(WaitPidFlag::__WALL)) {
-            Err(nix::errno::Errno::ECHILD) => return,
-            Err(_) | Ok(_) => {}
+        if waitpid(None, Some(WaitPidFlag::__WALL)) == Err(nix::errno::Errno::ECHILD) {
+            return;
         }
         while waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL))
             .is_ok_and(|status| status.pid().is_some())

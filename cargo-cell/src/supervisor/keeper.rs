@@ -24,6 +24,8 @@ use super::fork::{Launch, fork_exec};
 
 /// The keeper's socket to the tool.
 pub(super) const LIFELINE: RawFd = 5;
+/// The socket of a guardian whose command is a sandbox: the shim inside has the other number.
+pub(super) const OUTER_LIFELINE: RawFd = 6;
 /// Terminate the command.
 pub(super) const TERMINATE: u8 = b't';
 /// Kill everything.
@@ -62,9 +64,13 @@ pub(super) fn inherited(number: RawFd) -> Option<OwnedFd> {
     open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Starts the command with `passed` descriptors. Signals must be blocked before that, or one would be lost.
-pub(super) fn start(argv: Vec<OsString>, passed: &[RawFd]) -> Result<Kept, ExitCode> {
-    let Some(lifeline) = inherited(LIFELINE) else {
+/// Starts the command with `passed` descriptors; `lifeline` is the keeper's own.
+pub(super) fn start(
+    argv: Vec<OsString>,
+    lifeline: RawFd,
+    passed: &[RawFd],
+) -> Result<Kept, ExitCode> {
+    let Some(lifeline) = inherited(lifeline) else {
         // Without a lifeline nobody would ever end it: this is not how the tool calls us.
         return Err(ExitCode::from(2));
     };

@@ -14,8 +14,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
 
 use super::fork::{Launch, Launched, launch};
-use super::keeper::{KILL, LIFELINE, TERMINATE};
-use super::procfs;
+use super::keeper::{KILL, LIFELINE, OUTER_LIFELINE, TERMINATE};
 use super::types::{Exit, SupervisorConfig};
 use crate::error::{Error, Result};
 
@@ -34,28 +33,29 @@ pub(super) struct Keeper {
     pub(super) lifeline: Lifeline,
 }
 
-/// Ends what a keeper keeps. The keeper also takes its disappearance as an order to kill.
+/// Ends what a keeper keeps. The keepers also take its disappearance as an order to kill.
 #[derive(Debug)]
 pub(super) struct Lifeline {
-    socket: OwnedWriteHalf,
-    pidfd: OwnedFd,
-    /// A keeper in a sandbox dies at once with the sandbox; a guardian must live to kill what it guards.
-    is_sandbox: bool,
+    /// To the keeper whose child is the command: the guardian, or the shim in a sandbox.
+    inner: OwnedWriteHalf,
+    /// To the guardian around a sandbox.
+    outer: Option<UnixStream>,
 }
 
 impl Lifeline {
     /// Asks the command to end.
     pub(super) fn terminate(&self) {
         // A keeper that is gone has nothing left to terminate.
-        let _ = self.socket.try_write(&[TERMINATE]);
+        let _ = self.inner.try_write(&[TERMINATE]);
     }
 
     /// Kills the command and all that it started.
     pub(super) fn kill(&self) {
-        let _ = self.socket.try_write(&[KILL]);
-        if self.is_sandbox {
-            procfs::signal(&self.pidfd, libc::SIGKILL);
-        }
+        // A keeper that is gone has killed everybody already.
+        let _ = match &self.outer {
+            Some(outer) => outer.try_write(&[KILL]),
+            None => self.inner.try_write(&[KILL]),
+        };
     }
 }
 
@@ -153,7 +153,7 @@ pub(super) struct Start {
     pub(super) cwd: PathBuf,
     /// Descriptors for the command, 3 and 4.
     pub(super) fds: Vec<(OwnedFd, RawFd)>,
-    /// Whether the outermost process is a sandbox.
+    /// Whether the command is a sandbox with a shim in it.
     pub(super) is_sandbox: bool,
 }
 
@@ -166,13 +166,20 @@ pub(super) async fn start(start: Start) -> io::Result<Keeper> {
     let ((stdout, out), (stderr, err)) = (pipe()?, pipe()?);
     let mut fds = start.fds;
     fds.extend([(out, 1), (err, 2), (OwnedFd::from(theirs), LIFELINE)]);
+    let mut outer = None;
+    if start.is_sandbox {
+        let (ours, theirs) = StdStream::pair()?;
+        ours.set_nonblocking(true)?;
+        outer = Some(UnixStream::from_std(ours)?);
+        fds.push((OwnedFd::from(theirs), OUTER_LIFELINE));
+    }
     let order = Launch {
         argv: start.argv,
         env: start.env,
         cwd: Some(start.cwd),
         fds,
         // A guardian has to outlive the tool by as long as it takes to kill what it guards.
-        dies_with_us: start.is_sandbox,
+        dies_with_us: false,
     };
     let (reply, answer) = oneshot::channel();
     launch(
@@ -190,9 +197,8 @@ pub(super) async fn start(start: Start) -> io::Result<Keeper> {
         stderr: Some(Receiver::from_owned_fd(stderr)?),
         pid,
         lifeline: Lifeline {
-            socket: write,
-            pidfd: pidfd.try_clone()?,
-            is_sandbox: start.is_sandbox,
+            inner: write,
+            outer,
         },
         watch: Watch {
             words: BufReader::new(read).lines(),

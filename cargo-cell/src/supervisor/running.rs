@@ -288,10 +288,12 @@ async fn hear(ear: &mut Ear) -> Option<Said> {
     }
 }
 
-/// The cell's own pid outside. A shim knows only the one inside: the sandbox's child is the shim, whose child is the cell.
+/// The cell's own pid outside. A shim knows only the one inside: the guardian's child is the sandbox, whose child is the
+/// shim, whose child is the cell.
 fn host_pid(outer: i32, inner: i32, in_force: &InForce) -> u32 {
     let found = match in_force.kind.as_str() {
         "bwrap" => procfs::only_child(outer)
+            .and_then(procfs::only_child)
             .and_then(procfs::only_child)
             .unwrap_or(outer),
         _ => inner,

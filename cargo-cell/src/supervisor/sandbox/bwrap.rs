@@ -18,9 +18,11 @@ const LET_THROUGH: [&str; 7] = [
     "NO_COLOR",
 ];
 
-/// The sandbox, the shim and the cell.
+/// The guardian, the sandbox, the shim and the cell.
 pub(super) fn argv(policy: &Policy, host: &Host) -> Vec<OsString> {
-    let mut args = Args(vec![host.bwrap.clone().into()]);
+    let mut args = Args(vec![policy.keeper.clone().into()]);
+    args.flags(&["__guardian", "--sandbox"]);
+    args.0.push(host.bwrap.clone().into());
     args.flags(&[
         "--unshare-user",
         "--unshare-pid",
