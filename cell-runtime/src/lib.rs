@@ -74,7 +74,6 @@ pub mod __private {
     pub use rkyv::rancor::Fallible;
     pub use rkyv::traits::CopyOptimization;
     pub use rkyv::{Place, Portable};
-    pub use std::mem::ManuallyDrop;
 
     pub use crate::protein::{
         Archived, Check, Param, Protein, Sink, Text, copyable, decode_field, field, named, record,

@@ -28,6 +28,19 @@ pub(crate) fn items(types: &[&Type], private: &Path, name: &str) -> Vec<TokenStr
     types.iter().map(|ty| item(ty, private, name)).collect()
 }
 
+/// The types' resolvers, which have nothing to drop, as parts of another one.
+pub(crate) fn resolvers(types: &[&Type], private: &Path) -> Vec<TokenStream> {
+    let resolver = |ty: &&Type| {
+        let (first, last) = ends(ty);
+        let inner = item(ty, private, "Resolver");
+        // A path is reported from its first token on, so that one has to be the type's.
+        let open = quote_spanned!(first=> ::core::mem::ManuallyDrop<);
+        let close = quote_spanned!(last=> >);
+        quote::quote!(#open #inner #close)
+    };
+    types.iter().map(resolver).collect()
+}
+
 /// `<Type as Protein>::function(arguments)`, from end to end at the type.
 pub(crate) fn call(
     ty: &Type,
@@ -42,15 +55,16 @@ pub(crate) fn call(
     quote::quote!(#function #arguments)
 }
 
-/// The same, and `?`.
-pub(crate) fn try_call(
-    ty: &Type,
-    private: &Path,
-    function: &str,
-    arguments: TokenStream,
-) -> TokenStream {
-    let (_, last) = ends(ty);
-    let call = call(ty, private, function, arguments);
+/// Writes a part, and makes its resolver one that [`resolvers`] names.
+pub(crate) fn encode(ty: &Type, private: &Path, arguments: TokenStream) -> TokenStream {
+    let (first, last) = ends(ty);
+    let call = call(ty, private, "encode", arguments);
     let question = quote_spanned!(last=> ?);
-    quote::quote!(#call #question)
+    let mut inner = Group::new(
+        proc_macro2::Delimiter::Parenthesis,
+        quote::quote!(#call #question),
+    );
+    inner.set_span(last);
+    let open = quote_spanned!(first=> ::core::mem::ManuallyDrop::new);
+    quote::quote!(#open #inner)
 }

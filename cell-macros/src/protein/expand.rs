@@ -247,7 +247,7 @@ fn expand_struct(context: &Context<'_>, fields: &Fields) -> Parts {
     let indexes: Vec<Index> = (0..members.len()).map(Index::from).collect();
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
     let archived_types = at::items(&types, private, "Archived");
-    let resolver_types = at::items(&types, private, "Resolver");
+    let resolver_types = at::resolvers(&types, private);
     let labels = members.iter().map(label);
 
     let declaration = parameters.declaration();
@@ -267,13 +267,13 @@ fn expand_struct(context: &Context<'_>, fields: &Fields) -> Parts {
     let encode = types
         .iter()
         .zip(&members)
-        .map(|(ty, member)| at::try_call(ty, private, "encode", quote!(&this.#member, sink)));
+        .map(|(ty, member)| at::encode(ty, private, quote!(&this.#member, sink)));
     let resolve = types
         .iter()
         .zip(&members)
         .zip(&indexes)
         .map(|((ty, member), index)| {
-            let resolver = quote!(#private::ManuallyDrop::into_inner(resolver.#index));
+            let resolver = quote!(::core::mem::ManuallyDrop::into_inner(resolver.#index));
             let place = quote!(#private::field(out, &raw mut (*out.ptr()).#member));
             at::call(
                 ty,
@@ -290,11 +290,11 @@ fn expand_struct(context: &Context<'_>, fields: &Fields) -> Parts {
         items: quote! {
             #[repr(C)]
             pub struct #archived <#declaration> #fields_archived
-            pub struct #resolver <#declaration> (#(#private::ManuallyDrop<#resolver_types>,)* ()) #where_clause;
+            pub struct #resolver <#declaration> (#(#resolver_types,)* ()) #where_clause;
         },
         resolver: quote!(#resolver #type_generics),
         copy: copy(context, &members, fields),
-        encode: quote!(#resolver { #(#indexes: #private::ManuallyDrop::new(#encode),)* #end: () }),
+        encode: quote!(#resolver { #(#indexes: #encode,)* #end: () }),
         resolve: quote!(#(#resolve;)*),
         decode: quote!(#ident { #(#members: #decode,)* }),
         check: quote! {

@@ -75,10 +75,10 @@ pub(crate) fn expand_enum(context: &Context<'_>, variants: &[&Variant]) -> Parts
         let encode = types
             .iter()
             .zip(bindings)
-            .map(|(ty, binding)| at::try_call(ty, private, "encode", quote!(#binding, sink)));
+            .map(|(ty, binding)| at::encode(ty, private, quote!(#binding, sink)));
         quote! {
             #ident::#pattern => #resolver::#variant {
-                #(#indexes: #private::ManuallyDrop::new(#encode),)*
+                #(#indexes: #encode,)*
             },
         }
     });
@@ -196,11 +196,11 @@ fn items(context: &Context<'_>, names: &[Names<'_>], resolver: &Ident) -> TokenS
         });
     let resolvers = names.iter().map(|names| {
         let variant = &names.variant.ident;
-        let resolver_types = at::items(&names.types, private, "Resolver");
+        let resolver_types = at::resolvers(&names.types, private);
         if names.slots.is_empty() {
             quote!(#variant,)
         } else {
-            quote!(#variant(#(#private::ManuallyDrop<#resolver_types>,)*),)
+            quote!(#variant(#(#resolver_types,)*),)
         }
     });
     quote! {
@@ -230,7 +230,7 @@ fn resolve_arm(context: &Context<'_>, names: &Names<'_>, resolver: &Ident) -> To
     let indexes = (0..resolvers.len()).map(Index::from);
     let resolve = (0..slots.len()).map(|index| {
         let (slot, binding, resolver) = (&slots[index], &bindings[index], &resolvers[index]);
-        let resolver = quote!(#private::ManuallyDrop::into_inner(#resolver));
+        let resolver = quote!(::core::mem::ManuallyDrop::into_inner(#resolver));
         let place = quote!(#private::field(out, &raw mut (*out.ptr()).#slot));
         at::call(
             types[index],

@@ -22,17 +22,18 @@ pub(crate) fn check(service: &mut Service, errors: &mut Errors) {
             "a service without handlers answers nothing: add `#[cell::handler] async fn …`",
         );
     }
-    for item in &service.items {
-        if let Item::Fn(function) = item
-            && function.sig.ident == "handlers"
-        {
+    service.items.retain(|item| match item {
+        Item::Fn(function) if function.sig.ident == "handlers" => {
             errors.at(
                 &function.sig.ident,
                 "`#[cell::service]` itself makes the function `handlers`: choose another name",
             );
+            false
         }
-    }
+        _ => true,
+    });
     duplicates(service, errors);
+    methods(service);
     for handler in &service.handlers {
         check_signature(&handler.function.sig, errors);
         check_count(handler, errors);
@@ -65,6 +66,17 @@ fn duplicates(service: &mut Service, errors: &mut Errors) {
             service.items.remove(last);
         }
     }
+}
+
+/// A handler with `self` is reported already, and the compiler would report it again.
+fn methods(service: &mut Service) {
+    let receives = |signature: &Signature| signature.receiver().is_some();
+    service
+        .handlers
+        .retain(|handler| !receives(&handler.function.sig));
+    service
+        .items
+        .retain(|item| !matches!(item, Item::Fn(function) if receives(&function.sig)));
 }
 
 fn check_signature(signature: &Signature, errors: &mut Errors) {
