@@ -18,7 +18,8 @@ fn point(parts: &[(&str, &str)]) -> [Value; 2] {
 #[test]
 fn fields() {
     let old = point(&[("x", "u8"), ("y", "u8")]);
-    let cases: [(&[(&str, &str)], &[&str]); 6] = [
+    type Parts<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Parts<'_>, &[&str]); 6] = [
         (&[("x", "u8"), ("y", "u8")], &[]),
         (
             &[("x", "u8"), ("y", "f64")],

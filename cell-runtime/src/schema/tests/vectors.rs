@@ -11,8 +11,11 @@ const PATH: &str = concat!(
     "/../tests/conformance/schema.json"
 );
 
+/// What it shows, its records, and values of its types.
+type Case = (&'static str, Vec<Value>, Vec<(&'static str, Value)>);
+
 /// The schemas of the vectors, with values of their types.
-fn cases() -> Vec<(&'static str, Vec<Value>, Vec<(&'static str, Value)>)> {
+fn cases() -> Vec<Case> {
     let mut page = named(
         "m::Page",
         &[("items", "Vec<$0>"), ("next", "Option<Box<m::Page<$0>>>")],
@@ -126,7 +129,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn vectors() -> Value {
-    let vector = |(what, records, values): (&str, Vec<Value>, Vec<(&str, Value)>)| {
+    let vector = |(what, records, values): Case| {
         let snapshot = good(&records);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         let routes = snapshot.routes.iter();
