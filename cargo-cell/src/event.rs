@@ -214,7 +214,8 @@ pub struct Timings {
     pub swap_done_ms: f64,
     /// The time in cargo, all rounds.
     pub cargo_ms: f64,
-    /// From the last write to the new code serving, without the time in cargo.
+    /// From the last write to the new code serving, without the time in cargo, this batch's and the one before that it
+    /// had to wait for.
     pub overhead_ms: f64,
     /// How many times cargo ran.
     pub rounds: u32,

@@ -110,10 +110,11 @@ fn touch_comments_and_shaders_restart_nothing() {
     let pids = workspace.pids();
     let path = workspace.root().join(BUTTON);
     assert!(Command::new("touch").arg(&path).status().unwrap().success());
+    // At the end of a line: a new line would move what follows, and async functions carry their positions.
     workspace.edit(
         BUTTON,
-        "/// The state of one button.",
-        "// A remark.\n    /// The state of one button.",
+        "pub hover_t: f32,",
+        "pub hover_t: f32, // from 0 to 1",
     );
     let end = dev.batch_end();
     assert_eq!(end["reason"], "unchanged", "{end}");

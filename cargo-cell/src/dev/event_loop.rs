@@ -307,11 +307,13 @@ impl Loop {
 
     fn start_build(&mut self, number: u64, reload: bool) {
         let now = Instant::now();
-        let stamps = self.stamps.take().unwrap_or(Stamps {
+        let mut stamps = self.stamps.take().unwrap_or(Stamps {
             seen: now,
             written_before_decided: None,
             decided: now,
+            started: None,
         });
+        stamps.started = Some(now);
         self.batches.insert(
             number,
             Progress {

@@ -174,6 +174,7 @@ impl Sight {
                 seen: settled.first_seen,
                 written_before_decided,
                 decided,
+                started: None,
             },
             changed: builds,
         }))

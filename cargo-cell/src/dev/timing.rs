@@ -14,6 +14,8 @@ pub(super) struct Stamps {
     pub(super) written_before_decided: Option<Duration>,
     /// The changes had settled and their content was compared.
     pub(super) decided: Instant,
+    /// The build was started: later than decided where the changes had to wait for the one before.
+    pub(super) started: Option<Instant>,
 }
 
 /// Puts the stamps of a batch together.
@@ -30,6 +32,10 @@ pub(super) fn timings(
         .written_before_decided
         .and_then(|before| stamps.decided.checked_sub(before))
         .unwrap_or(stamps.seen);
+    // The time that changes wait for the build before theirs is cargo's, not ours.
+    let waited = stamps.started.map_or(Duration::ZERO, |started| {
+        started.saturating_duration_since(stamps.decided)
+    });
     let whole = serving.saturating_duration_since(written.min(stamps.seen));
     Timings {
         batch: number,
@@ -41,7 +47,7 @@ pub(super) fn timings(
         schema_done_ms: since(built),
         swap_done_ms: since(serving),
         cargo_ms: ms(batch.in_cargo),
-        overhead_ms: ms(whole.saturating_sub(batch.in_cargo)),
+        overhead_ms: ms(whole.saturating_sub(batch.in_cargo).saturating_sub(waited)),
         rounds: batch.rounds,
     }
 }
