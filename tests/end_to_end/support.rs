@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,24 @@ impl Workspace {
         let workspace = Workspace { dir, name: "w" };
         let mut new = workspace.bare_command(["new", workspace.name, "--template", template]);
         success(new.current_dir(workspace.dir.path()).output().unwrap());
+        workspace.take_a_version_of_its_own();
         workspace
+    }
+
+    /// Cargo tells a workspace's packages apart by their path in it, their name and their version: in the build folder
+    /// that all workspaces of the suite share, equal ones would overwrite each other.
+    fn take_a_version_of_its_own(&self) {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let version = format!("version = \"0.{}.{number}\"", std::process::id());
+        for entry in std::fs::read_dir(self.root()).unwrap().flatten() {
+            let manifest = entry.path().join("Cargo.toml");
+            if let Ok(text) = std::fs::read_to_string(&manifest) {
+                assert!(text.contains("version = \"0.1.0\""), "{text}");
+                std::fs::write(manifest, text.replacen("version = \"0.1.0\"", &version, 1))
+                    .unwrap();
+            }
+        }
     }
 
     pub(crate) fn root(&self) -> PathBuf {
