@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::session::Session;
 use crate::shell::{self, Scratch};
@@ -29,14 +30,14 @@ struct Sample {
     whole: Duration,
     /// The same edit, `cargo build` alone.
     build: Duration,
-    /// What the loop itself says it added.
-    overhead_ms: f64,
+    /// Where the loop says that the time went.
+    timings: Value,
 }
 
 /// Runs the benchmark.
 pub fn run(args: &Args) -> Result<()> {
     tools::ensure_bwrap();
-    let tool = shell::build_tool()?;
+    let tool = shell::build_fast_tool()?;
     let scratch = Scratch::new("cell-bench")?;
     let [watched, alone] = ["watched", "alone"].map(|name| scratch.path().join(name));
     for workspace in [&watched, &alone] {
@@ -72,13 +73,13 @@ pub fn run(args: &Args) -> Result<()> {
             answer.contains(&format!("{}.5", edit + 1)),
             "the swap is over, but the old code answers: {answer}"
         );
-        let overhead_ms = session
-            .until(|event| (event["reason"] == "timings").then(|| event["overhead_ms"].as_f64()))?;
+        let timings =
+            session.until(|event| (event["reason"] == "timings").then(|| event.clone()))?;
         if edit > 0 {
             samples.push(Sample {
                 whole,
                 build,
-                overhead_ms: overhead_ms.unwrap_or(f64::NAN),
+                timings,
             });
         }
     }
@@ -123,26 +124,37 @@ fn build(workspace: &Path, target: &Path) -> Result<()> {
 
 fn report(samples: &[Sample]) {
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-    let rows: [(&str, Vec<f64>); 4] = [
-        (
-            "write -> new code serves",
-            samples.iter().map(|sample| ms(sample.whole)).collect(),
-        ),
-        (
-            "cargo build alone",
-            samples.iter().map(|sample| ms(sample.build)).collect(),
-        ),
+    let timing = |name: &str| -> Vec<f64> {
+        let figures = samples.iter().map(|sample| &sample.timings[name]);
+        figures
+            .map(|figure| figure.as_f64().unwrap_or(f64::NAN))
+            .collect()
+    };
+    let phase = |to: &str, from: &str| -> Vec<f64> {
+        timing(to)
+            .iter()
+            .zip(timing(from))
+            .map(|(to, from)| to - from)
+            .collect()
+    };
+    let of = |figure: &dyn Fn(&Sample) -> f64| samples.iter().map(figure).collect();
+    let rows: [(&str, Vec<f64>); 10] = [
+        ("write -> new code serves", of(&|sample| ms(sample.whole))),
+        ("cargo build alone", of(&|sample| ms(sample.build))),
         (
             "the difference",
-            samples
-                .iter()
-                .map(|sample| ms(sample.whole) - ms(sample.build))
-                .collect(),
+            of(&|sample| ms(sample.whole) - ms(sample.build)),
         ),
+        ("the loop's own clock: overhead", timing("overhead_ms")),
+        ("  write seen", timing("write_to_seen_ms")),
+        ("  settled and compared", timing("decided_ms")),
+        ("  cargo spawned", phase("cargo_spawned_ms", "decided_ms")),
+        ("  cargo", phase("cargo_done_ms", "cargo_spawned_ms")),
         (
-            "overhead by the loop's own clock",
-            samples.iter().map(|sample| sample.overhead_ms).collect(),
+            "  binaries and schemas",
+            phase("schema_done_ms", "cargo_done_ms"),
         ),
+        ("  swap", phase("swap_done_ms", "schema_done_ms")),
     ];
     println!(
         "\n{} edits of the button's handler, one warm-up edit not counted",
