@@ -4,7 +4,8 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "end-to-end tests write files, start processes and read the clock"
+    clippy::unwrap_used,
+    reason = "end-to-end tests write files, start processes, read the clock, and fail by panicking"
 )]
 
 mod bad_input;
