@@ -66,6 +66,29 @@ fn every_way_to_save_is_built_once() {
             }),
         ),
         (
+            "git checkout",
+            Box::new(|value| {
+                let (root, other) = (workspace.root(), workspace.marker().join("other"));
+                let git = |folder: &std::path::Path, args: &[&str]| {
+                    let mut git = Command::new("git");
+                    git.args(["-c", "user.name=t", "-c", "user.email=t@localhost", "-C"]);
+                    assert!(
+                        git.arg(folder).args(args).status().unwrap().success(),
+                        "{args:?}"
+                    );
+                };
+                git(&root, &["init", "--quiet"]);
+                git(&root, &["add", BUTTON]);
+                git(&root, &["commit", "--quiet", "-m", "a"]);
+                let other_path = other.to_str().unwrap();
+                git(&root, &["clone", "--quiet", ".", other_path]);
+                std::fs::write(other.join(BUTTON), text(value)).unwrap();
+                git(&other, &["commit", "--quiet", "-a", "-m", "b"]);
+                git(&root, &["fetch", "--quiet", other_path, "HEAD"]);
+                git(&root, &["checkout", "--quiet", "FETCH_HEAD", "--", BUTTON]);
+            }),
+        ),
+        (
             "500 files at once",
             Box::new(|value| {
                 for i in 0..500 {
