@@ -14,7 +14,6 @@ const _: () = {
 
 #[rustfmt::skip]
 // What the tool reads to know who calls whom.
-#[rustfmt::skip]
 const _: () = {
     const CALLS: &[&str] = &[
         r#"{"k":"calls","cell":"echo","binding":"0xd0060efcb15f7f62"}"#,
