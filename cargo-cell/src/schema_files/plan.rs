@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use cell_runtime::schema::Snapshot;
 
-use crate::bind::Language as _;
 use crate::bind::rust::Rust;
+use crate::bind::{Language as _, Place};
 use crate::error::{Error, Result};
 
 /// A workspace as far as schemas go.
@@ -134,14 +134,16 @@ fn lock(dir: &Path, snapshot: &Snapshot) -> FileWrite {
 
 /// The files of one binding of one package.
 fn binding(package_dir: &Path, snapshot: &Snapshot) -> Result<Vec<FileWrite>> {
-    let files = Rust.generate(snapshot).map_err(|error| {
-        let mut shown = Error::user(format!("cannot write a binding of `{}`", snapshot.name))
-            .because(error.message());
-        if let Some(help) = error.help() {
-            shown = shown.hint(help);
-        }
-        shown
-    })?;
+    let files = Rust
+        .generate(snapshot, &Place::default())
+        .map_err(|error| {
+            let mut shown = Error::user(format!("cannot write a binding of `{}`", snapshot.name))
+                .because(error.message());
+            if let Some(help) = error.help() {
+                shown = shown.hint(help);
+            }
+            shown
+        })?;
     let write = |file: crate::bind::File| FileWrite {
         path: package_dir.join("cells").join(file.path),
         bytes: file.text.into_bytes(),

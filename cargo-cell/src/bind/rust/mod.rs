@@ -8,9 +8,9 @@ mod names;
 mod text;
 mod types;
 
-use cell_runtime::schema::{Error, Snapshot};
+use cell_runtime::schema::{Error, Fingerprint, Snapshot};
 
-use super::{File, Language, MARK};
+use super::{File, Language, MARK, Place};
 use names::Names;
 use text::Text;
 
@@ -23,11 +23,11 @@ impl Language for Rust {
         "rust"
     }
 
-    fn generate(&self, snapshot: &Snapshot) -> Result<Vec<File>, Error> {
+    fn generate(&self, snapshot: &Snapshot, _place: &Place) -> Result<Vec<File>, Error> {
         let names = Names::of(snapshot)?;
         let mut text = Text::default();
         text.line(&format!(
-            "// {MARK} from the schema of `{}`, fingerprint {}; do not edit.",
+            "// @{MARK} from the schema of `{}`, fingerprint {}; do not edit.",
             snapshot.name, snapshot.fingerprint
         ));
         client::head(&mut text, snapshot, &names);
@@ -40,11 +40,15 @@ impl Language for Rust {
                 path: format!("{}.rs", snapshot.name),
                 text: text.finish(),
             },
-            File {
-                path: format!("{}.lock", snapshot.name),
-                text: snapshot.to_lock(),
-            },
+            self.lock(&snapshot.name, snapshot.fingerprint),
         ])
+    }
+
+    fn lock(&self, cell: &str, fingerprint: Fingerprint) -> File {
+        File {
+            path: format!("{cell}.lock"),
+            text: format!("{fingerprint}\n"),
+        }
     }
 }
 

@@ -29,7 +29,9 @@ fn snapshot(records: &[String]) -> Snapshot {
 }
 
 fn rust(snapshot: &Snapshot) -> String {
-    let files = Rust.generate(snapshot).expect("a binding");
+    let files = Rust
+        .generate(snapshot, &Place::default())
+        .expect("a binding");
     files.into_iter().next().expect("a file").text
 }
 
@@ -148,7 +150,7 @@ fn a_type_and_a_route_of_one_name_are_refused() {
     let unit = r#"{"k":"struct","id":"b::press","name":"press","shape":"unit"}"#.to_owned();
     let service = r#"{"k":"service","id":"b","name":"b","routes":[{"n":"press","ok":"b::press"}]}"#;
     let error = Rust
-        .generate(&snapshot(&[unit, service.to_owned()]))
+        .generate(&snapshot(&[unit, service.to_owned()]), &Place::default())
         .map(|_| ());
     let error = error.map_err(|error| error.to_string());
     assert_eq!(error, Err("`b` has a type and a route named `press`, which one Rust module cannot hold; rename the route, or the type with `#[protein(name = \"…\")]`".to_owned()));
