@@ -2,7 +2,7 @@
 
 pub use crate::handlers::Handlers;
 pub use crate::protein::Protein;
-pub use crate::service::{Context, State, TestCell, View, serve_local};
+pub use crate::service::{Context, State, TestCell, View, run, serve_local, stopping};
 pub use crate::{CallError, Error};
 
 /// Makes a struct or an enum a message type: it can be an argument, a result or an error of a handler, and a part of other

@@ -32,6 +32,11 @@ pub enum FromCell {
         /// Its pid as it sees it; inside a sandbox not the pid outside.
         pid: u32,
     },
+    /// It serves nothing, and does its work from now on.
+    Running {
+        /// Its pid as it sees it; inside a sandbox not the pid outside.
+        pid: u32,
+    },
     /// It has answered every call that it started, and exits.
     Drained,
     /// It cannot serve.
@@ -135,6 +140,7 @@ mod tests {
         };
         for message in [
             ready,
+            FromCell::Running { pid: 1 },
             FromCell::Drained,
             FromCell::Failed {
                 message: "no \"port\"".into(),

@@ -102,3 +102,52 @@ fn without_an_old_generation_callers_hear_the_reason_at_once() {
         json!({ "pressed": true, "hover_t": 0.42 })
     );
 }
+
+/// A panel that serves nothing.
+const CALLER: &str = r#"use cell_sdk::cell;
+
+cell::client!("button_service");
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    //BEFORE
+    cell::run(async {
+        loop {
+            let _ = button_service::get_state("ok".to_owned()).await;
+            cell::stopping().await;
+            println!("finishes: GENERATION");
+            return Ok(());
+        }
+    })
+    .await
+}
+"#;
+
+#[test]
+fn a_cell_that_only_calls_and_breaks_leaves_the_old_one_at_work() {
+    let workspace = Workspace::new("hello");
+    workspace.write("panel/src/main.rs", CALLER);
+    let mut dev = workspace.dev();
+    let before = workspace.pids();
+    workspace.write(
+        "panel/src/main.rs",
+        &CALLER.replace("//BEFORE", "anyhow::bail!(\"no luck\");"),
+    );
+    let end = dev.batch_end();
+    assert_ne!(end["reason"], "swapped", "{end}");
+    assert_eq!(workspace.pids(), before);
+    workspace.write(
+        "panel/src/main.rs",
+        &CALLER.replace("GENERATION", "the next one"),
+    );
+    dev.swapped("panel");
+    let after = workspace.pids();
+    for (cell, pid) in before {
+        let stayed = after.contains(&(cell.clone(), pid));
+        assert_eq!(stayed, cell == "button_service", "{cell}: {after:?}");
+    }
+    // The old one was told to stop, and was left to finish.
+    dev.wait("the old one's last words", |event| {
+        event["line"] == "finishes: GENERATION"
+    });
+}

@@ -280,6 +280,7 @@ async fn hear(ear: &mut Ear) -> Option<Said> {
         }
         match control::decode::<FromCell>(&String::from_utf8_lossy(&line)) {
             Ok(FromCell::Ready { .. }) => return Some(Said::Ready),
+            Ok(FromCell::Running { .. }) => return Some(Said::Runs),
             Ok(FromCell::Drained) => return Some(Said::Drained),
             Ok(FromCell::Failed { message }) => return Some(Said::Failed(message)),
             Ok(FromCell::Unknown) => {}

@@ -21,7 +21,8 @@ pub struct CellSpec {
     pub binary_hash: String,
     /// The schema's fingerprint; 0 where there is none.
     pub fingerprint: u64,
-    /// Whether the binary's records hold a service. One that only calls is ready as soon as it runs.
+    /// Whether the binary's records hold a service. One that only calls is ready when it says that it runs, or has run for
+    /// a second.
     pub serves: bool,
     /// The cells that it calls.
     pub calls: Vec<String>,

@@ -81,13 +81,13 @@ async fn supervised(inherited: Inherited, service: Result<Served, Error>) -> any
 }
 
 /// Tells the supervisor; one that is gone is noticed by the control thread.
-fn say(control: &mut UnixStream, message: &FromCell) {
+pub(super) fn say(control: &mut UnixStream, message: &FromCell) {
     let _ = control.write_all(control::encode(message).as_bytes());
 }
 
 /// Reads the control socket on a thread of its own: when the supervisor is gone the process must end, even if a handler
 /// blocks every thread of the runtime.
-fn listen_to(control: UnixStream) -> anyhow::Result<oneshot::Receiver<Duration>> {
+pub(super) fn listen_to(control: UnixStream) -> anyhow::Result<oneshot::Receiver<Duration>> {
     let (drain, draining) = oneshot::channel();
     std::thread::Builder::new()
         .name("cell-control".into())
@@ -122,13 +122,7 @@ async fn by_hand(service: Served) -> anyhow::Result<()> {
         service.name(),
         bound.socket.display()
     );
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-    };
+    let shutdown = asked_by_hand()?;
     let ended = server::run(
         listener,
         Arc::new(service),
@@ -138,6 +132,17 @@ async fn by_hand(service: Served) -> anyhow::Result<()> {
     .await;
     drop(bound);
     Ok(ended?)
+}
+
+/// Ctrl-C or SIGTERM.
+pub(super) fn asked_by_hand() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 /// A socket of our own on disk; it goes when the cell does.

@@ -1,12 +1,14 @@
 //! The typed side of serving: what a handler takes besides its arguments, and how a call's bytes become them.
 
 mod arguments;
+mod caller;
 mod incoming;
 mod local;
 mod test_cell;
 mod view;
 
 pub use arguments::{Context, State};
+pub use caller::{run, stopping};
 pub(crate) use incoming::current;
 #[doc(hidden)]
 pub use incoming::{Incoming, answer, answer_result};

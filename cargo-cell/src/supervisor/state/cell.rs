@@ -10,6 +10,9 @@ use super::Generation;
 /// How long a generation that has drained may take to exit, and one that was asked to end may take to do so.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
+/// How long a cell that serves nothing, and does not say that it runs, must have run to be believed to.
+pub(super) const SETTLED: Duration = Duration::from_secs(1);
+
 /// What is known of a cell.
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
@@ -63,6 +66,8 @@ pub(super) struct Process {
     pub(super) complaint: Option<String>,
     /// It said itself that it accepts calls.
     pub(super) accepts: bool,
+    /// It serves nothing, and listens to what it is told.
+    pub(super) listens: bool,
 }
 
 /// Where a generation is.
@@ -130,6 +135,7 @@ impl Cell {
             sandbox: None,
             complaint: None,
             accepts: false,
+            listens: false,
         };
         self.generations.insert(generation, process);
         self.next = Some(generation);

@@ -90,6 +90,8 @@ pub enum Said {
     },
     /// It accepts calls.
     Ready,
+    /// It runs, and serves nothing.
+    Runs,
     /// It cannot serve.
     Failed(String),
     /// It has answered every call that it started.
@@ -360,7 +362,7 @@ impl State {
         else {
             return;
         };
-        if !generation.spec.serves && !generation.accepts {
+        if !generation.spec.serves && !generation.accepts && !generation.listens {
             // It has no calls to finish, and would not know what it is told.
             return self.terminate(name, id, now);
         }

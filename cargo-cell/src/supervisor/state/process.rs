@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::backoff;
 use super::super::types::{Exit, InForce, SupervisorEvent};
-use super::cell::{GRACE, Phase, Rest};
+use super::cell::{GRACE, Phase, Rest, SETTLED};
 use super::{Action, Generation, Said, State};
 
 impl State {
@@ -21,15 +21,22 @@ impl State {
             Said::Spawned { pid, sandbox } => {
                 process.pid = Some(pid);
                 process.sandbox = Some(sandbox);
-                // One that serves nothing has nothing to say.
+                // One that serves nothing need not say anything: it is believed to run when it has for a while.
                 if starting && !process.spec.serves {
-                    process.phase = Phase::Ready { since: now };
-                    self.ready(name, id, now);
+                    let until = now + SETTLED;
+                    process.phase = Phase::Starting { until };
                 }
             }
             Said::Ready => {
                 process.accepts = true;
                 if starting {
+                    process.phase = Phase::Ready { since: now };
+                    self.ready(name, id, now);
+                }
+            }
+            Said::Runs => {
+                process.listens = true;
+                if starting && !process.spec.serves {
                     process.phase = Phase::Ready { since: now };
                     self.ready(name, id, now);
                 }
@@ -172,6 +179,11 @@ impl State {
                         .get_mut(&name)
                         .and_then(|c| c.generations.get_mut(&id))
                     {
+                        if !process.spec.serves && process.pid.is_some() {
+                            process.phase = Phase::Ready { since: now };
+                            self.ready(&name, id, now);
+                            continue;
+                        }
                         let limit = process.spec.ready_timeout;
                         let why = format!("it did not say within {limit:?} that it is ready");
                         process.complaint.get_or_insert(why);
@@ -194,6 +206,9 @@ impl State {
     }
 
     fn exited(&mut self, name: &str, id: Generation, exit: Exit, lines: Vec<String>, now: Instant) {
+        if exit == Exit::Code(0) {
+            self.done_early(name, id, now);
+        }
         let Some(cell) = self.cells.get_mut(name) else {
             return;
         };
@@ -254,6 +269,26 @@ impl State {
             }
         } else {
             self.fell_over(name, now);
+        }
+    }
+
+    /// One that serves nothing and has done its work before it was believed to run did not fail to start.
+    fn done_early(&mut self, name: &str, id: Generation, now: Instant) {
+        let Some(process) = self
+            .cells
+            .get_mut(name)
+            .filter(|cell| cell.next == Some(id))
+            .and_then(|cell| cell.generations.get_mut(&id))
+        else {
+            return;
+        };
+        let starting = matches!(process.phase, Phase::Starting { .. });
+        if starting && !process.spec.serves && process.complaint.is_none() {
+            process.phase = Phase::Ready { since: now };
+            self.ready(name, id, now);
+            self.advance(now);
+            // While the new one is still there to take the old one's place.
+            self.drain_waiting(now);
         }
     }
 

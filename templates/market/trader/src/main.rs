@@ -12,7 +12,12 @@ cell::client!("exchange");
 const PAUSE: Duration = Duration::from_millis(500);
 
 #[tokio::main]
-async fn main() {
+async fn main() -> anyhow::Result<()> {
+    cell::run(trade()).await
+}
+
+/// Places orders until the cell is told to stop.
+async fn trade() -> anyhow::Result<()> {
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
     let mut middle = 10_000;
     let mut turn = tokio::time::interval(PAUSE);

@@ -38,6 +38,13 @@ fn exclusive(name: &str, fingerprint: u64, calls: &[&str]) -> CellSpec {
     }
 }
 
+fn caller(name: &str) -> CellSpec {
+    CellSpec {
+        serves: false,
+        ..spec(name, 0, &[])
+    }
+}
+
 /// A state, a clock and the actions so far, each as a short word.
 struct Play {
     state: State,
@@ -79,14 +86,18 @@ impl Play {
     }
 
     fn ready(&mut self, cell: &str, generation: Generation) -> Vec<String> {
+        let mut words = self.spawned(cell, generation);
+        words.extend(self.said(cell, generation, Said::Ready));
+        words
+    }
+
+    fn spawned(&mut self, cell: &str, generation: Generation) -> Vec<String> {
         let sandbox = InForce {
             kind: "none".to_owned(),
             weaker: None,
         };
         let pid = generation as u32 + 100;
-        let mut words = self.said(cell, generation, Said::Spawned { pid, sandbox });
-        words.extend(self.said(cell, generation, Said::Ready));
-        words
+        self.said(cell, generation, Said::Spawned { pid, sandbox })
     }
 
     fn exits(&mut self, cell: &str, generation: Generation, code: i32) -> Vec<String> {

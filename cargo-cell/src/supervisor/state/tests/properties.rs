@@ -236,7 +236,11 @@ impl World {
                     sandbox: sandbox(),
                 },
             ),
-            Event::Ready(n) => self.says(*n, Said::Ready),
+            Event::Ready(n) => {
+                // What a cell says must not count for more than what its binary holds.
+                self.says(*n, Said::Runs);
+                self.says(*n, Said::Ready)
+            }
             Event::Failed(n) => self.says(*n, Said::Failed("no".to_owned())),
             Event::Drained(n) => self.says(*n, Said::Drained),
             Event::Exits(n, code) => self.says(*n, Said::Exited(Exit::Code(*code), Vec::new())),

@@ -241,3 +241,48 @@ fn a_cell_without_a_build_refuses_and_one_that_left_is_forgotten() {
     play.exits("a", 1, 0);
     assert!(play.state.names().is_empty() && play.state.doors().doors.is_empty());
 }
+
+#[test]
+fn a_cell_that_only_calls_takes_over_when_it_says_that_it_runs() {
+    let mut play = Play::new();
+    play.apply(&[caller("t")], false);
+    assert!(play.spawned("t", 1).is_empty());
+    assert_eq!(play.said("t", 1, Said::Runs), ["done 1 [t]"]);
+    // One that fails before leaves the old one at work.
+    play.apply(&[caller("t")], false);
+    play.spawned("t", 2);
+    assert_eq!(play.exits("t", 2, 1), ["done 2 [] by t"]);
+    assert_eq!(play.state.status(play.now)[0].generation, Some(1));
+    play.apply(&[caller("t")], false);
+    play.spawned("t", 3);
+    assert_eq!(play.said("t", 3, Said::Runs), ["done 3 [t]", "drain t.1"]);
+}
+
+#[test]
+fn one_that_never_says_that_it_runs_is_believed_to_after_a_second() {
+    let mut play = Play::new();
+    play.apply(&[caller("t")], false);
+    play.spawned("t", 1);
+    assert!(play.later(Duration::from_millis(999)).is_empty());
+    assert_eq!(play.later(Duration::from_millis(1)), ["done 1 [t]"]);
+    play.apply(&[caller("t")], false);
+    play.spawned("t", 2);
+    assert_eq!(play.exits("t", 2, 101), ["done 2 [] by t"]);
+    assert_eq!(play.state.status(play.now)[0].generation, Some(1));
+    // It would not know what draining is.
+    play.apply(&[caller("t")], false);
+    play.spawned("t", 3);
+    assert_eq!(
+        play.later(Duration::from_secs(1)),
+        ["done 3 [t]", "term t.1"]
+    );
+}
+
+#[test]
+fn one_that_only_calls_and_is_done_at_once_has_not_failed() {
+    let mut play = Play::new();
+    play.apply(&[caller("t")], false);
+    play.spawned("t", 1);
+    assert_eq!(play.exits("t", 1, 0), ["done 1 [t]"]);
+    assert_eq!(play.state.due(), None);
+}
