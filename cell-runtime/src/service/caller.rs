@@ -1,8 +1,4 @@
 //! `cell::run`: the process around a cell that only calls.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the edge: the control socket and the clock"
-)]
 
 use std::future::Future;
 use std::pin::pin;
