@@ -45,7 +45,10 @@ fn calls_print_json_and_say_what_is_wrong() {
         (&["button_service", "get_state", "7"][..], "expected String"),
         (&["button_service", "get_state"], "id"),
         (&["button_service", "get_stat", "\"x\""], "get_state"),
-        (&["button_servic", "get_state", "\"x\""], "cargo cell dev"),
+        (
+            &["button_servic", "get_state", "\"x\""],
+            "did you mean `button_service`?",
+        ),
         (&["button_service", "get_state", "{"], "JSON"),
     ] {
         let error = workspace.call(args).unwrap_err();

@@ -4,6 +4,7 @@
     reason = "it reads snapshots and the clock"
 )]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 use crate::cli::Context;
 use crate::error::{Context as _, Error, Result};
+use crate::workspace::config::similar;
 use crate::workspace::{Dirs, metadata};
 
 /// Call a route of a cell with JSON and print JSON
@@ -110,11 +112,11 @@ fn find(context: &Context, cell: &str) -> Result<Place> {
             if has || snapshot_in(&schemas, cell)?.is_some() {
                 (dirs.run, schemas)
             } else {
-                elsewhere(context, cell)?
+                elsewhere(context, cell, &schemas)?
             }
         }
         (None, Err(error)) if manifest.is_some() => return Err(error),
-        (None, Err(_)) => elsewhere(context, cell)?,
+        (None, Err(_)) => elsewhere(context, cell, &[])?,
         (Some(run), _) => {
             let schemas = run
                 .file_name()
@@ -156,8 +158,8 @@ fn find(context: &Context, cell: &str) -> Result<Place> {
     Ok(Place { snapshot, socket })
 }
 
-/// The only workspace that serves this name.
-fn elsewhere(context: &Context, cell: &str) -> Result<(PathBuf, Vec<PathBuf>)> {
+/// The only workspace that serves this name. `here` are the schema folders of the workspace that has no such cell.
+fn elsewhere(context: &Context, cell: &str, here: &[PathBuf]) -> Result<(PathBuf, Vec<PathBuf>)> {
     let runs = context.home.join("run");
     let name = discovery::socket_name(cell, 0);
     let mut found: Vec<PathBuf> = std::fs::read_dir(&runs)
@@ -177,9 +179,16 @@ fn elsewhere(context: &Context, cell: &str) -> Result<(PathBuf, Vec<PathBuf>)> {
                 .collect();
             Ok((only.clone(), schemas))
         }
-        [] => Err(Error::environment(format!("no cell `{cell}` runs"))
-            .because(format!("there is no socket of it in `{}`", runs.display()))
-            .hint("start it with `cargo cell dev`")),
+        [] => {
+            let known = known(&runs, here);
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            Err(Error::environment(format!("no cell `{cell}` runs"))
+                .because(format!("there is no socket of it in `{}`", runs.display()))
+                .hint(match similar(cell, &known) {
+                    Some(close) if close != cell => format!("did you mean `{close}`?"),
+                    _ => "start it with `cargo cell dev`".to_owned(),
+                }))
+        }
         several => {
             let list: Vec<String> = several
                 .iter()
@@ -192,6 +201,22 @@ fn elsewhere(context: &Context, cell: &str) -> Result<(PathBuf, Vec<PathBuf>)> {
             .hint("run the command inside the workspace you mean, or set CELL_RUN to its folder"))
         }
     }
+}
+
+/// The names of the cells that run anywhere or that a workspace's schema folders know.
+fn known(runs: &Path, schemas: &[PathBuf]) -> BTreeSet<String> {
+    let files = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let runs = files(runs).flat_map(|run| files(&run.path()));
+    let all = runs.chain(schemas.iter().flat_map(|dir| files(dir)));
+    all.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let name = name
+            .strip_suffix(".sock")
+            .or_else(|| name.strip_suffix(".json"))?;
+        // `button_service.0123456789abcdef.sock` has a link without the fingerprint beside it.
+        (!name.contains('.')).then(|| name.to_owned())
+    })
+    .collect()
 }
 
 /// `button_service.0123456789abcdef.sock` → its fingerprint.
