@@ -1,7 +1,7 @@
 //! The module as it is compiled: handlers are plain functions, `handlers()` puts them behind routes, a record describes
 //! them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Index, Path, ReturnType, Type};
@@ -132,8 +132,9 @@ fn route(handler: &Handler, private: &Path) -> TokenStream {
             };
         }
     });
-    // The call stands at the function's name, so that a future that cannot move between threads is reported there.
-    let body = quote_spanned! {ident.span()=>
+    // The call stands at the function's name, so that a future that cannot move between threads is reported there. Names
+    // are ours all the same: a service may come out of a macro of its own.
+    let body = quote_spanned! {ident.span().resolved_at(Span::call_site())=>
         call.run(|call| async move {
             let _ = &call;
             #arguments
@@ -145,7 +146,7 @@ fn route(handler: &Handler, private: &Path) -> TokenStream {
 
 /// A parameter's value, out of `call` and `request`.
 fn value(parameter: &Parameter, index: &Index, private: &Path) -> TokenStream {
-    let span = parameter.ty.span();
+    let span = parameter.ty.span().resolved_at(Span::call_site());
     match &parameter.kind {
         Kind::Value => at::call(&parameter.ty, private, "decode", quote!(&request.#index)),
         Kind::View(ty) => quote_spanned! {span=>

@@ -6,10 +6,12 @@ use serde_json::Value;
 use crate::shell;
 
 /// A crate of the workspace and its siblings that it may depend on.
-const MAY_DEPEND: [(&str, &[&str]); 4] = [
+const MAY_DEPEND: [(&str, &[&str]); 6] = [
     ("cargo-cell", &["cell-runtime"]),
     ("cell-macros", &[]),
     ("cell-runtime", &["cell-macros"]),
+    ("conformance", &["cell-runtime"]),
+    ("matrix", &["cell-runtime"]),
     ("xtask", &[]),
 ];
 
