@@ -5,6 +5,9 @@
     reason = "tests of toolchains read the disk, start processes and fail by panicking"
 )]
 
+mod matrix;
+mod tools;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;

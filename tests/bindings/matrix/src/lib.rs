@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::Notify;
+
+pub mod client;
+
 /// What the handlers share.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -10,6 +14,35 @@ pub struct Tally {
     pub generation: u32,
     /// How many slow calls were cancelled.
     pub cancelled: Arc<AtomicU64>,
+    served: AtomicU64,
+    more: Notify,
+}
+
+impl Tally {
+    /// What the generation of this number starts with.
+    #[must_use]
+    pub fn of(generation: u32) -> Tally {
+        Tally {
+            generation,
+            ..Tally::default()
+        }
+    }
+
+    fn serve(&self) {
+        self.served.fetch_add(1, Ordering::SeqCst);
+        self.more.notify_waiters();
+    }
+
+    async fn until_served(&self, count: u64) -> u64 {
+        loop {
+            let more = self.more.notified();
+            let served = self.served.load(Ordering::SeqCst);
+            if served >= count {
+                return served;
+            }
+            more.await;
+        }
+    }
 }
 
 /// Counts a slow call that is dropped before its time.
@@ -50,13 +83,15 @@ pub mod matrix {
 
     /// Gives the text back.
     #[cell::handler]
-    async fn echo(text: String) -> String {
+    async fn echo(tally: cell::State<Tally>, text: String) -> String {
+        tally.serve();
         text
     }
 
     /// The sum, round at the end.
     #[cell::handler]
-    async fn add(a: u64, b: u64) -> u64 {
+    async fn add(tally: cell::State<Tally>, a: u64, b: u64) -> u64 {
+        tally.serve();
         a.wrapping_add(b)
     }
 
@@ -76,6 +111,7 @@ pub mod matrix {
     /// Takes this many milliseconds and gives their number.
     #[cell::handler]
     async fn slow(tally: cell::State<Tally>, ms: u32) -> u32 {
+        tally.serve();
         let mut running = Running {
             cancelled: Arc::clone(&tally.cancelled),
             done: false,
@@ -94,7 +130,14 @@ pub mod matrix {
     /// Which generation answers.
     #[cell::handler]
     async fn generation(tally: cell::State<Tally>) -> u32 {
+        tally.serve();
         tally.generation
+    }
+
+    /// Answers once this generation has begun with `echo`, `add`, `slow` and `generation` this often; says how often.
+    #[cell::handler]
+    async fn until_served(tally: cell::State<Tally>, count: u64) -> u64 {
+        tally.until_served(count).await
     }
 
     /// Breaks.

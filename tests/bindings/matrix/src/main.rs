@@ -10,9 +10,6 @@ async fn main() -> anyhow::Result<()> {
     if env("MATRIX_SCHEMA") == "drifted" {
         return cell::serve_local(drifted::handlers()).await;
     }
-    let tally = Tally {
-        generation: env("MATRIX_GENERATION").parse().unwrap_or_default(),
-        ..Tally::default()
-    };
+    let tally = Tally::of(env("MATRIX_GENERATION").parse().unwrap_or_default());
     cell::serve_local(matrix::handlers().state(tally)).await
 }
