@@ -109,6 +109,21 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A folder of bindings is up to date.
+    Bound {
+        /// The folder.
+        out: String,
+        /// The language.
+        lang: String,
+        /// The cells in it.
+        cells: Vec<String>,
+        /// How many files were written.
+        written: usize,
+        /// How many files of ours were removed because nothing wants them any more.
+        removed: usize,
+        /// How many files were as they must be.
+        unchanged: usize,
+    },
 
     /// A set of cells stays on its old generation.
     Held {

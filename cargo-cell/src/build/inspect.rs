@@ -132,6 +132,9 @@ fn one(
     })
 }
 
+/// No cell's name: its snapshot would be the file that remembers where bindings are.
+pub const RESERVED: &str = "bindings";
+
 /// The names of the snapshots that are committed in the workspace.
 pub fn committed(root: &Path) -> BTreeSet<String> {
     let Ok(entries) = std::fs::read_dir(root.join("schema")) else {
@@ -146,7 +149,9 @@ pub fn committed(root: &Path) -> BTreeSet<String> {
                 .to_owned(),
         )
     };
-    entries.flatten().filter_map(name).collect()
+    let mut names: BTreeSet<String> = entries.flatten().filter_map(name).collect();
+    names.remove(RESERVED);
+    names
 }
 
 /// The watch reports canonical paths; cargo's may lead through a symlink.
@@ -171,6 +176,17 @@ fn records(cell: &Cell, executable: &Path) -> Result<Inspected> {
             None => error,
         }
     })?;
+    if snapshot
+        .as_ref()
+        .is_some_and(|snapshot| snapshot.name == RESERVED)
+    {
+        return Err(Error::user(format!(
+            "the service of `{}` cannot be called `{RESERVED}`",
+            cell.package
+        ))
+        .because("its snapshot would be `schema/bindings.json`, which remembers where bindings are")
+        .hint("rename the service's module"));
+    }
     Ok(Inspected {
         calls: records
             .calls()

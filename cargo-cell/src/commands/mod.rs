@@ -1,5 +1,6 @@
 //! One file a command: `Args`, whose doc comment is the help, and a thin call into the part that does the work.
 
+pub mod bind;
 pub mod build;
 pub mod call;
 pub mod check;

@@ -124,6 +124,26 @@ impl Plain {
             Event::SchemaWritten { path, why } => {
                 self.status(chatty, GREEN, "Wrote", &format!("{path} ({why})"))
             }
+            Event::Bound {
+                out,
+                lang,
+                cells,
+                written,
+                removed,
+                ..
+            } => {
+                let mut done = vec![match written {
+                    0 => "nothing to write".to_owned(),
+                    written => format!("{} written", count(*written, "file")),
+                }];
+                done.extend((*removed > 0).then(|| format!("{} removed", count(*removed, "file"))));
+                let text = format!(
+                    "{} in {lang} to {out}: {}",
+                    cells.join(", "),
+                    done.join(", ")
+                );
+                self.status(chatty, GREEN, "Bound", &text);
+            }
             Event::Held {
                 blocker,
                 cells,

@@ -49,10 +49,15 @@ fn section<'a>(data: impl ReadRef<'a>) -> std::result::Result<Vec<u8>, String> {
 pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
     let cannot = || format!("cannot read the snapshot `{}`", path.display());
     let file = fs::File::open(path).environment(cannot)?;
-    let mut json = String::new();
+    let mut json = Vec::new();
     file.take(SNAPSHOT_BYTES_MAX as u64 + 1)
-        .read_to_string(&mut json)
+        .read_to_end(&mut json)
         .environment(cannot)?;
+    let json = String::from_utf8(json).map_err(|_| {
+        Error::user(cannot())
+            .because("it is not text")
+            .hint("a snapshot is the JSON file `schema/<cell>.json` that `cargo cell build` writes")
+    })?;
     Snapshot::from_json(&json).map_err(|error| told(cannot(), &error))
 }
 

@@ -1,8 +1,11 @@
 //! Snapshots, locks and bindings on disk: what follows from the binaries' records, what differs, what to write.
 //!
-//! [`plan`] says what each file must hold and is pure; [`disk`] reads binaries and writes files.
+//! [`plan`] says what each file must hold and is pure; [`disk`] reads binaries and writes files; [`bound`] is about bindings in other
+//! languages and places.
 
+pub mod bound;
 pub mod disk;
+pub mod find;
 mod plan;
 
 pub use disk::{apply, bindings_of, check, read_binary, read_snapshot};

@@ -37,18 +37,28 @@ impl Default for Config {
     }
 }
 
-const KEYS: [&str; 7] = [
-    "cell", "sandbox", "overlap", "env", "drain", "ready", "calls",
+/// Bindings that a package declares, in a `[[bindings]]` of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// The languages.
+    pub langs: Vec<String>,
+    /// The folder, relative to the package's.
+    pub out: String,
+    /// The cells.
+    pub cells: Vec<String>,
+}
+
+const KEYS: [&str; 8] = [
+    "cell", "sandbox", "overlap", "env", "drain", "ready", "calls", "bindings",
 ];
 const SANDBOXES: [&str; 3] = ["auto", "bwrap", "none"];
 /// A cell may not hold up a swap for longer than anybody would wait for one.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Parses the text of a `Cell.toml`; nothing is returned when the package opts out with `cell = false`.
-pub fn parse_toml(text: &str, place: &str) -> Result<Option<Config>> {
-    let value: Value = toml::from_str(text)
-        .map_err(|cause| Error::user(format!("`{place}` is not valid TOML")).because(cause))?;
-    parse(&value, place)
+/// Parses the text of a `Cell.toml` as far as TOML goes.
+pub fn value(text: &str, place: &str) -> Result<Value> {
+    toml::from_str(text)
+        .map_err(|cause| Error::user(format!("`{place}` is not valid TOML")).because(cause))
 }
 
 /// Parses settings; nothing is returned when the package opts out.
@@ -97,6 +107,8 @@ pub fn parse(value: &Value, place: &str) -> Result<Option<Config>> {
                     );
                 }
             }
+            // A package that is no cell may have them as well: see `bindings`.
+            "bindings" => {}
             "env" => {
                 let variables = value
                     .as_object()
@@ -119,6 +131,53 @@ pub fn parse(value: &Value, place: &str) -> Result<Option<Config>> {
         }
     }
     Ok(Some(config))
+}
+
+/// The bindings that a package declares, cell or not.
+pub fn bindings(value: &Value, place: &str) -> Result<Vec<Declared>> {
+    let Some(list) = value.get("bindings") else {
+        return Ok(Vec::new());
+    };
+    let wrong = |what: &str| {
+        Error::user(format!("{what} in `{place}`")).hint(
+            "for example: [[bindings]] lang = \"go\", out = \"../clients/go\", cells = [\"button_service\"]",
+        )
+    };
+    let list = list
+        .as_array()
+        .ok_or_else(|| wrong("`bindings` must be a list of tables"))?;
+    list.iter()
+        .map(|entry| {
+            let entry = entry
+                .as_object()
+                .ok_or_else(|| wrong("`bindings` must be a list of tables"))?;
+            const ENTRY_KEYS: [&str; 3] = ["lang", "out", "cells"];
+            if let Some(key) = entry.keys().find(|key| !ENTRY_KEYS.contains(&key.as_str())) {
+                return Err(wrong(&format!("unknown key `{key}` of `bindings`")));
+            }
+            let langs = entry.get("lang").and_then(one_or_several);
+            let cells = entry.get("cells").and_then(one_or_several);
+            let out = entry.get("out").and_then(Value::as_str);
+            // An absolute path would be another one for everybody else.
+            let out = out.filter(|out| !out.is_empty() && !out.starts_with('/'));
+            Ok(Declared {
+                langs: langs.ok_or_else(|| wrong("`lang` of `bindings` must name languages"))?,
+                out: out
+                    .ok_or_else(|| wrong("`out` of `bindings` must be a relative path"))?
+                    .to_owned(),
+                cells: cells.ok_or_else(|| wrong("`cells` of `bindings` must name cells"))?,
+            })
+        })
+        .collect()
+}
+
+/// `"a"` or `["a", "b"]`, with at least one.
+fn one_or_several(value: &Value) -> Option<Vec<String>> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match value {
+        Value::Array(values) if !values.is_empty() => values.iter().map(text).collect(),
+        value => text(value).map(|text| vec![text]),
+    }
 }
 
 /// Checks the name of a sandbox.
@@ -169,6 +228,43 @@ fn duration(value: &Value) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    fn parse_toml(text: &str, place: &str) -> Result<Option<Config>> {
+        parse(&value(text, place)?, place)
+    }
+
+    #[test]
+    fn bindings_are_declared() {
+        let text = "[[bindings]]\nlang = 'go'\nout = '../clients'\ncells = 'a'\n[[bindings]]\nlang = ['ts', 'python']\nout = 'x'\ncells = ['a', 'b']\n";
+        let parsed = value(text, "Cell.toml").and_then(|value| bindings(&value, "Cell.toml"));
+        let declared = |langs: &[&str], out: &str, cells: &[&str]| Declared {
+            langs: langs.iter().map(ToString::to_string).collect(),
+            out: out.to_owned(),
+            cells: cells.iter().map(ToString::to_string).collect(),
+        };
+        let expected = vec![
+            declared(&["go"], "../clients", &["a"]),
+            declared(&["ts", "python"], "x", &["a", "b"]),
+        ];
+        assert_eq!(parsed, Ok(expected));
+        assert_eq!(parse_toml(text, "Cell.toml"), Ok(Some(Config::default())));
+        for (text, part) in [
+            ("bindings = 1", "list of tables"),
+            ("bindings = [1]", "list of tables"),
+            ("[[bindings]]\nlang = 'go'\nout = 'x'", "`cells`"),
+            ("[[bindings]]\nout = 'x'\ncells = 'a'", "`lang`"),
+            (
+                "[[bindings]]\nlang = 'go'\nout = '/x'\ncells = 'a'",
+                "`out`",
+            ),
+            ("[[bindings]]\nlang = []\nout = 'x'\ncells = 'a'", "`lang`"),
+            ("[[bindings]]\nlanguage = 'go'", "`language`"),
+        ] {
+            let parsed = value(text, "Cell.toml").and_then(|value| bindings(&value, "Cell.toml"));
+            let error = parsed.expect_err(text);
+            assert!(error.message.contains(part), "{text}: {error}");
+        }
+    }
+
     #[test]
     fn a_full_file_parses() {
         let text = "sandbox = 'bwrap'\noverlap = false\ndrain = '500ms'\nready = '1m'\ncalls = ['ledger']\n[env]\nA = 'b'\n";
@@ -199,7 +295,7 @@ mod tests {
             (
                 "zzz = 1",
                 "unknown key `zzz`",
-                "known keys: cell, sandbox, overlap, env, drain, ready, calls",
+                "known keys: cell, sandbox, overlap, env, drain, ready, calls, bindings",
             ),
             (
                 "sandbox = 'bwarp'",

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, Metadata, Package, TargetKind};
+use serde_json::Value;
 
 use super::config::{self, Config};
 use super::{Cell, Member, Workspace};
@@ -20,6 +21,11 @@ pub fn discover(
     let mut cells = Vec::new();
     for package in metadata.workspace_packages() {
         let dir = folder(package);
+        let settings = settings(package, &dir, cell_toml)?;
+        let bindings = match &settings {
+            Some((value, place)) => config::bindings(value, place)?,
+            None => Vec::new(),
+        };
         members.push(Member {
             name: package.name.to_string(),
             id: package.id.repr.clone(),
@@ -34,8 +40,9 @@ pub fn discover(
                 .filter_map(|dependency| dependency.path.as_ref())
                 .map(|path| path.as_std_path().to_owned())
                 .collect(),
+            bindings,
         });
-        if let Some(cell) = cell(package, dir, cell_toml)? {
+        if let Some(cell) = cell(package, dir, settings)? {
             cells.push(cell);
         }
     }
@@ -52,7 +59,7 @@ pub fn discover(
 fn cell(
     package: &Package,
     dir: PathBuf,
-    cell_toml: &dyn Fn(&Path) -> Result<Option<String>>,
+    settings: Option<(Value, String)>,
 ) -> Result<Option<Cell>> {
     let depends = package
         .dependencies
@@ -67,7 +74,11 @@ fn cell(
     if !depends || bins.is_empty() || package.name.as_str() == "xtask" {
         return Ok(None);
     }
-    let Some(config) = settings(package, &dir, cell_toml)? else {
+    let config = match settings {
+        Some((value, place)) => config::parse(&value, &place)?,
+        None => Some(Config::default()),
+    };
+    let Some(config) = config else {
         return Ok(None);
     };
     let bin = match (bins.as_slice(), package.default_run.as_deref()) {
@@ -92,12 +103,12 @@ fn cell(
     }))
 }
 
-/// The settings of a package, or nothing when it opts out.
+/// The settings of a package and where they stand.
 fn settings(
     package: &Package,
     dir: &Path,
     cell_toml: &dyn Fn(&Path) -> Result<Option<String>>,
-) -> Result<Option<Config>> {
+) -> Result<Option<(Value, String)>> {
     let metadata = package.metadata.get("cell");
     let file = cell_toml(dir)?;
     let file_name = dir.join("Cell.toml").display().to_string();
@@ -107,12 +118,12 @@ fn settings(
             package.name
         ))
         .hint("keep one of them")),
-        (Some(value), None) => config::parse(
-            value,
-            &format!("{} [package.metadata.cell]", package.manifest_path),
-        ),
-        (None, Some(text)) => config::parse_toml(&text, &file_name),
-        (None, None) => Ok(Some(Config::default())),
+        (Some(value), None) => Ok(Some((
+            value.clone(),
+            format!("{} [package.metadata.cell]", package.manifest_path),
+        ))),
+        (None, Some(text)) => Ok(Some((config::value(&text, &file_name)?, file_name))),
+        (None, None) => Ok(None),
     }
 }
 
@@ -125,7 +136,7 @@ fn folder(package: &Package) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

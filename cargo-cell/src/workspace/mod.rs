@@ -40,6 +40,8 @@ pub struct Member {
     pub has_build_script: bool,
     /// The folders of its path dependencies.
     pub path_dependencies: Vec<PathBuf>,
+    /// The bindings that it declares.
+    pub bindings: Vec<config::Declared>,
 }
 
 /// A package that is a cell. Its own name is known once it is built: its service's, or else its package's.

@@ -37,6 +37,13 @@ impl Snapshot {
         }
         let unreadable = |cause| Error::new(format!("the snapshot cannot be read: {cause}"));
         let head: Head = serde_json::from_str(json).map_err(unreadable)?;
+        if head.format > FORMAT {
+            return Err(Error::new(format!(
+                "a newer cargo-cell wrote it: it has format {}, and this version reads format {FORMAT}",
+                head.format
+            ))
+            .hint("update cargo-cell to the version that wrote it"));
+        }
         if head.format != FORMAT || head.archive != ARCHIVE {
             return Err(Error::new(format!(
                 "the snapshot has format {} and archive `{}`; this version reads format {FORMAT} and archive `{ARCHIVE}`",

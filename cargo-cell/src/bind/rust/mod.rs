@@ -23,6 +23,10 @@ impl Language for Rust {
         "rust"
     }
 
+    fn extensions(&self) -> Vec<String> {
+        vec!["rs".to_owned(), "lock".to_owned()]
+    }
+
     fn generate(&self, snapshot: &Snapshot, _place: &Place) -> Result<Vec<File>, Error> {
         let names = Names::of(snapshot)?;
         let mut text = Text::default();
