@@ -32,6 +32,8 @@ enum Task {
     Tidy,
     /// Write the generated references, or check them
     Codegen(codegen::Args),
+    /// Install what the checks and the tests need
+    Tools,
     /// Measure
     Bench(bench::Args),
     /// Bring the generated files of the templates up to date, or check them
@@ -44,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         Task::Test(args) => suite::run(&args),
         Task::Tidy => tidy::run(),
         Task::Codegen(args) => codegen::run(&args),
+        Task::Tools => tools::ensure(),
         Task::Bench(args) => bench::run(&args),
         Task::Templates(args) => templates::run(&args),
     }

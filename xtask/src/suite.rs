@@ -20,8 +20,8 @@ pub struct Args {
 
 /// Runs everything; goes on after a failure, so that one run shows all.
 pub fn run(args: &Args) -> Result<()> {
-    tools::ensure()?;
     let mut tally = Tally::default();
+    tally.step("tools", tools::ensure);
     tally.step("fmt", || {
         shell::run(shell::cargo().args(["fmt", "--all", "--check"]))
     });

@@ -1,12 +1,20 @@
 //! What the project needs besides a Rust toolchain: looked for, and installed where that is possible.
 
+mod languages;
+
 use anyhow::Result;
 
 use crate::shell;
 
-/// Makes sure of `bwrap` and of the toolchain's components; says what it does.
+/// Makes sure of `bwrap`, of the toolchain's components, and of the other languages' compilers and checkers; says what it
+/// does.
 pub fn ensure() -> Result<()> {
     ensure_bwrap();
+    ensure_components()?;
+    languages::ensure()
+}
+
+fn ensure_components() -> Result<()> {
     for (tool, component) in [("rustfmt", "rustfmt"), ("cargo-clippy", "clippy")] {
         if !found(tool) {
             eprintln!("`{tool}` is missing: installing the component `{component}` with rustup");
