@@ -38,7 +38,7 @@ impl Builder {
                 self.write(workspace, &schema_files::lock_only(&view), batch, sink)?;
                 return Ok(false);
             }
-            Writes::Everything => {}
+            Writes::Everything | Writes::Workspace => {}
         }
         let again = self.write(workspace, &plan.files, batch, sink)?;
         if !again {

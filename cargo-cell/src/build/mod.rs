@@ -4,6 +4,7 @@
 //! messages of the last round are shown: an earlier round may only have lacked a binding that was being written.
 
 pub mod binary;
+mod bound;
 pub mod cargo;
 pub mod dep_info;
 mod follow;
@@ -31,8 +32,10 @@ const ROUNDS_MAX: u32 = 8;
 /// What a build may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writes {
-    /// Snapshots, locks and bindings.
+    /// Snapshots, locks and bindings, those in bound folders included: `cargo cell dev`.
     Everything,
+    /// Snapshots, locks and the bindings of the workspace's packages; of bound folders the locks: `cargo cell build`.
+    Workspace,
     /// Snapshots and locks: `cargo cell lock`.
     LocksOnly,
     /// Nothing: `cargo cell check`.
@@ -52,6 +55,8 @@ pub struct Builder {
     known: HashMap<PathBuf, Known>,
     /// Told of every file before it is written.
     own: Arc<OwnWrites>,
+    /// What the bound folders followed from when they were regenerated last.
+    seen: Option<bound::Seen>,
 }
 
 /// The outcome of a batch.
@@ -79,6 +84,10 @@ pub struct Batch {
     pub report: Vec<Event>,
     /// Files that differ from what a build would write, and how.
     pub differences: Vec<(String, String)>,
+    /// Files of bound folders that differ from what `bind` would write, and how.
+    pub bound_differences: Vec<(String, String)>,
+    /// What went wrong with bound folders, each on its own.
+    pub trouble: Vec<Error>,
 }
 
 /// A cell that is up to date.
@@ -116,6 +125,7 @@ impl Builder {
             keeper,
             known: HashMap::new(),
             own: Arc::default(),
+            seen: None,
         }
     }
 
@@ -159,6 +169,7 @@ impl Builder {
             batch.success = said.success;
             batch.failed = failures(workspace, &round);
             batch.committed = inspect::committed(&workspace.root);
+            self.bound(workspace, writes, &mut batch, sink)?;
             batch.report = report(number, &batch, &said);
             return Ok(batch);
         }
@@ -249,6 +260,10 @@ fn report(number: u64, batch: &Batch, said: &cargo::Said) -> Vec<Event> {
             hints: Vec::new(),
         });
     }
+    report.extend(batch.trouble.iter().map(|error| Event::Failure {
+        message: error.to_string(),
+        hints: error.hints.clone(),
+    }));
     report.push(Event::BuildFinished {
         batch: number,
         success: batch.success,

@@ -10,7 +10,8 @@ use crate::workspace::{Dirs, Workspace, metadata};
 /// Build every cell and bring schemas and bindings up to date
 ///
 /// Runs cargo over the whole workspace, reads the schemas out of the binaries, and writes `schema/` and the bindings of
-/// every consumer in the workspace; repeats until nothing changes.
+/// every consumer in the workspace; repeats until nothing changes. In the folders that `bind` has written it rewrites the
+/// lock files, so that a client of an older schema does not compile.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Build with optimisations
@@ -26,7 +27,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     let mut extra = Vec::new();
     extra.extend(args.release.then(|| "--release".to_owned()));
     extra.extend(args.offline.then(|| "--offline".to_owned()));
-    let (_, batch) = batch(context, Writes::Everything, extra)?;
+    let (_, batch) = batch(context, Writes::Workspace, extra)?;
     succeed(&batch)
 }
 
@@ -54,12 +55,15 @@ pub(super) fn batch(
     Ok((workspace, batch))
 }
 
-/// A build that failed was explained by the compiler already.
+/// A build that failed was explained by the compiler already, and trouble with bound folders was shown with it.
 pub(super) fn succeed(batch: &Batch) -> Result<()> {
-    if batch.success {
-        return Ok(());
+    if !batch.success {
+        return Err(Error::user("the workspace does not compile").already_shown());
     }
-    Err(Error::user("the workspace does not compile").already_shown())
+    match batch.trouble.first() {
+        Some(error) => Err(error.clone().already_shown()),
+        None => Ok(()),
+    }
 }
 
 /// Says what makes a package a cell.

@@ -7,7 +7,8 @@ use crate::error::Result;
 
 /// Rewrite the snapshots and locks of schemas, but no binding
 ///
-/// A consumer whose binding is older than the lock beside it then stops compiling, with a message that names both.
+/// A consumer whose binding is older than the lock beside it then stops compiling, with a message that names both. So do
+/// the clients in folders that `bind` has written.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

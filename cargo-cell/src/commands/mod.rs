@@ -13,10 +13,12 @@ pub mod lock;
 pub mod logs;
 pub mod new;
 pub mod restart;
+pub mod schema;
 pub mod status;
 
 use crate::cli::Context;
 use crate::error::{Error, Result};
+use crate::schema_files::find::Shelves;
 use crate::workspace::{Dirs, Workspace, metadata};
 
 /// The workspace that a command is about, and its folders.
@@ -27,6 +29,24 @@ fn place(context: &Context) -> Result<(Workspace, Dirs)> {
     )?;
     let dirs = Dirs::new(&context.home, &workspace.root);
     Ok((workspace, dirs))
+}
+
+/// Where snapshots may lie, and the workspace that a command runs in, if there is one.
+fn shelves(context: &Context) -> Result<(Shelves, Option<Workspace>)> {
+    let current = metadata::current_dir()?;
+    let manifest = context.global.manifest_path.as_deref();
+    let workspace = match metadata::load(manifest, &current) {
+        Ok(workspace) => Some(workspace),
+        // A snapshot is enough: neither a workspace nor cargo must be there.
+        Err(_) if manifest.is_none() && !metadata::has_manifest(&current) => None,
+        Err(error) => return Err(error),
+    };
+    let here = workspace.as_ref().map(|workspace| {
+        let schema_dir = Dirs::new(&context.home, &workspace.root).schema;
+        (workspace.root.join("schema"), schema_dir)
+    });
+    let home = context.home.join("schema");
+    Ok((Shelves { here, home }, workspace))
 }
 
 fn nothing_runs() -> Error {

@@ -53,6 +53,12 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
     file.take(SNAPSHOT_BYTES_MAX as u64 + 1)
         .read_to_end(&mut json)
         .environment(cannot)?;
+    parse_snapshot(json, &path.display().to_string())
+}
+
+/// A snapshot from bytes that come from a place.
+pub(super) fn parse_snapshot(json: Vec<u8>, place: &str) -> Result<Snapshot> {
+    let cannot = || format!("cannot read the snapshot `{place}`");
     let json = String::from_utf8(json).map_err(|_| {
         Error::user(cannot())
             .because("it is not text")

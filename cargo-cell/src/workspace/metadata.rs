@@ -47,6 +47,12 @@ pub fn load(manifest_path: Option<&Path>, from: &Path) -> Result<Workspace> {
     )
 }
 
+/// Whether a folder seems to lie in a cargo workspace.
+#[must_use]
+pub fn has_manifest(dir: &Path) -> bool {
+    dir.ancestors().any(|dir| dir.join("Cargo.toml").exists())
+}
+
 /// The root's canonical path names the run folder, so a symlink to a workspace is the same workspace.
 fn canonical(mut metadata: Metadata) -> Metadata {
     let root = metadata.workspace_root.clone();

@@ -1,16 +1,11 @@
 //! What is known of folders and snapshots where the command runs.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "it asks whether a manifest is there"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::schema_files::bound::{self, Binding, Memory};
 use crate::schema_files::find::{Shelves, Source, folders};
-use crate::workspace::{Dirs, Workspace};
+use crate::workspace::Workspace;
 
 /// Where the snapshot of a cell in a folder comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,26 +32,15 @@ pub(super) struct Known {
     declared: Vec<Binding>,
 }
 
-/// Whether a folder lies in a cargo workspace, as far as can be seen from here.
-pub(super) fn has_manifest(dir: &Path) -> bool {
-    dir.ancestors().any(|dir| dir.join("Cargo.toml").exists())
-}
-
 impl Known {
     /// Reads what is remembered. A file in another workspace's folder that cannot be read only gives a warning.
     pub(super) fn new(
-        home: &Path,
-        current: PathBuf,
+        shelves: Shelves,
+        current: &Path,
         workspace: Option<Workspace>,
         warn: &dyn Fn(String),
     ) -> Result<Known> {
-        let schemas = home.join("schema");
-        let here = workspace.as_ref().map(|workspace| {
-            (
-                workspace.root.join("schema"),
-                Dirs::new(home, &workspace.root).schema,
-            )
-        });
+        let here = shelves.here.clone();
         let own = workspace
             .as_ref()
             .map(|workspace| Memory::of_workspace(&workspace.root))
@@ -66,17 +50,14 @@ impl Known {
             None => Vec::new(),
         };
         let mut known = Known {
-            current: bound::real(&current)?,
+            current: bound::real(current)?,
             root: workspace.map(|workspace| workspace.root),
             own,
             home: BTreeMap::new(),
             declared,
-            shelves: Shelves {
-                here: here.clone(),
-                home: schemas.clone(),
-            },
+            shelves,
         };
-        let mut dirs: BTreeSet<PathBuf> = folders(&schemas).into_iter().collect();
+        let mut dirs: BTreeSet<PathBuf> = folders(&known.shelves.home).into_iter().collect();
         dirs.extend(here.as_ref().map(|(_, schema_dir)| schema_dir.clone()));
         for dir in dirs {
             match Memory::of_home(&dir) {

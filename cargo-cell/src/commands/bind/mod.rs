@@ -271,15 +271,9 @@ fn check(context: &Context, known: &Known, jobs: &[Job]) -> Result<()> {
 impl Known {
     /// The workspace that a command runs in, if there is one.
     fn load(context: &Context) -> Result<Known> {
+        let (shelves, workspace) = super::shelves(context)?;
         let current = metadata::current_dir()?;
-        let manifest = context.global.manifest_path.as_deref();
-        let workspace = match metadata::load(manifest, &current) {
-            Ok(workspace) => Some(workspace),
-            // A snapshot and a folder are enough: neither a workspace nor cargo must be there.
-            Err(_) if manifest.is_none() && !known::has_manifest(&current) => None,
-            Err(error) => return Err(error),
-        };
-        Known::new(&context.home, current, workspace, &|message| {
+        Known::new(shelves, &current, workspace, &|message| {
             context.reporter.event(&Event::Warning { message });
         })
     }
