@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod calls;
+mod escape;
 mod failures;
 mod kill;
 mod load;

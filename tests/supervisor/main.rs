@@ -92,6 +92,7 @@ fn spec(folder: &Path, mark: &str, name: &str, version: &str, mode: &str) -> Cel
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
+        rights: Default::default(),
         drain: Duration::from_secs(5),
         ready_timeout: Duration::from_secs(30),
     }

@@ -1,5 +1,6 @@
 //! What the loop needs of the supervisor: the seam at which tests put a double.
 
+use crate::workspace::rights::Rights;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub struct Start {
     pub package_dir: PathBuf,
     /// Its writable folder.
     pub data_dir: PathBuf,
+    /// What it may use up and reach.
+    pub rights: Rights,
     /// Environment variables.
     pub env: BTreeMap<String, String>,
     /// How long an old generation may finish its calls.
@@ -70,6 +73,8 @@ pub struct Status {
     pub generation: Option<u64>,
     /// The sandbox in force.
     pub sandbox: Option<String>,
+    /// Why it is weaker than it could be, if it is.
+    pub weaker: Option<String>,
     /// The fingerprint of its service.
     pub fingerprint: String,
     /// How often it was started again after it failed.

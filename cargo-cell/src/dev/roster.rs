@@ -326,6 +326,7 @@ impl Roster {
             package_dir: cell.dir.clone(),
             data_dir: self.data_dir.join(&built.name),
             env: cell.config.env.clone(),
+            rights: cell.config.rights.clone(),
             drain: cell.config.drain,
             ready: cell.config.ready,
         }
@@ -335,8 +336,8 @@ impl Roster {
 /// A changed configuration is a changed cell too.
 fn version(built: &Built, start: &Start) -> Version {
     let configuration = format!(
-        "{}|{:?}|{:?}|{:?}|{:?}",
-        start.overlap, start.sandbox, start.env, start.drain, start.ready
+        "{}|{:?}|{:?}|{:?}|{:?}|{:?}",
+        start.overlap, start.sandbox, start.env, start.drain, start.ready, start.rights
     );
     let configuration = blake3::hash(configuration.as_bytes()).to_hex();
     Version {

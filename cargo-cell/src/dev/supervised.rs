@@ -69,6 +69,7 @@ fn spec(start: Start) -> CellSpec {
         package_dir: start.package_dir,
         data_dir: start.data_dir,
         env: start.env,
+        rights: start.rights,
         drain: start.drain,
         ready_timeout: start.ready,
     }
@@ -100,6 +101,10 @@ fn status(status: CellStatus) -> Status {
         state: phase.unwrap_or_default(),
         pid: status.pid,
         generation: status.generation,
+        weaker: status
+            .sandbox
+            .as_ref()
+            .and_then(|sandbox| sandbox.weaker.clone()),
         sandbox: status.sandbox.map(|sandbox| sandbox.kind),
         fingerprint: status.fingerprint,
         restarts: status.restarts,

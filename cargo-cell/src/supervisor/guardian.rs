@@ -13,7 +13,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use super::keeper::{self, End};
 use super::{procfs, session};
 
-/// `cargo-cell __guardian [--sandbox] COMMAND…` or `cargo-cell __guardian --session FOLDER`; `args` are those after
+/// `cargo-cell __guardian [--sandbox] [LIMIT… --] COMMAND…` or `cargo-cell __guardian --session FOLDER`; `args` are those after
 /// `__guardian`. Descriptors 3 and 4 go to the command, and 5 as well where it is a sandbox with a shim in it.
 pub fn main(mut args: Vec<OsString>) -> ExitCode {
     if args.first().is_some_and(|first| first == "--session") {

@@ -20,6 +20,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::confinement;
 use super::fork::{Launch, fork_exec};
 
 /// The keeper's socket to the tool.
@@ -64,9 +65,9 @@ pub(super) fn inherited(number: RawFd) -> Option<OwnedFd> {
     open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Starts the command with `passed` descriptors; `lifeline` is the keeper's own.
+/// Starts the command, confined as the arguments before it say, with `passed` descriptors; `lifeline` is the keeper's own.
 pub(super) fn start(
-    argv: Vec<OsString>,
+    arguments: Vec<OsString>,
     lifeline: RawFd,
     passed: &[RawFd],
 ) -> Result<Kept, ExitCode> {
@@ -85,12 +86,14 @@ pub(super) fn start(
     let blocked = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), None)
         .and_then(|()| SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK));
     let launched = blocked.map_err(std::io::Error::from).and_then(|signals| {
+        let (confinement, argv) = confinement::read(arguments).map_err(std::io::Error::other)?;
         let launch = Launch {
             argv,
             env: std::env::vars_os().collect(),
             cwd: None,
             fds: passed,
             dies_with_us: true,
+            confinement,
         };
         Ok((signals, fork_exec(launch)?))
     });

@@ -13,6 +13,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
 
+use super::confinement::Confinement;
 use super::fork::{Launch, Launched, launch};
 use super::keeper::{KILL, LIFELINE, OUTER_LIFELINE, TERMINATE};
 use super::types::{Exit, SupervisorConfig};
@@ -180,6 +181,7 @@ pub(super) async fn start(start: Start) -> io::Result<Keeper> {
         fds,
         // A guardian has to outlive the tool by as long as it takes to kill what it guards.
         dies_with_us: false,
+        confinement: Confinement::default(),
     };
     let (reply, answer) = oneshot::channel();
     launch(

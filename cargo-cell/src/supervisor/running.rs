@@ -211,6 +211,8 @@ async fn start(
         calls_dir: order.calls_dir,
         home: around.home.clone(),
         env: spec.env.clone(),
+        rights: spec.rights.clone(),
+        as_root: nix::unistd::geteuid().is_root(),
     };
     let inherited: Vec<_> = std::env::vars_os().collect();
     let confined = sandbox::confine(spec.sandbox, &policy, probe, &inherited)?;

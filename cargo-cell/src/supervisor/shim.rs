@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::keeper::{self, End};
 
-/// `cargo-cell __shim COMMAND…`; `args` are those after `__shim`. Descriptors 3 and 4 go to the command.
+/// `cargo-cell __shim [LIMIT… --] COMMAND…`; `args` are those after `__shim`. Descriptors 3 and 4 go to the command.
 pub fn main(args: Vec<OsString>) -> ExitCode {
     let mut kept = match keeper::start(args, keeper::LIFELINE, &[3, 4]) {
         Ok(kept) => kept,

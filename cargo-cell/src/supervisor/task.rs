@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::confinement::Confinement;
 use super::fork::{Launch, launch};
 use super::handle::Control;
 use super::keeper::LIFELINE;
@@ -89,6 +90,7 @@ fn guard(config: &SupervisorConfig, keeper: &std::path::Path, lock: &Lock) -> Re
             (lock.share().environment(trouble)?, LIFELINE + 1),
         ],
         dies_with_us: false,
+        confinement: Confinement::default(),
     };
     let (reply, answer) = std::sync::mpsc::channel();
     launch(

@@ -1,5 +1,6 @@
 //! What goes into the supervisor and what comes out of it.
 
+use crate::workspace::rights::Rights;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct CellSpec {
     pub package_dir: PathBuf,
     /// The one writable folder, `CELL_DATA_DIR`; created where missing.
     pub data_dir: PathBuf,
+    /// What it may use up and reach.
+    pub rights: Rights,
     /// Environment variables from the cell's configuration.
     pub env: BTreeMap<String, String>,
     /// How long an old generation may finish its calls.

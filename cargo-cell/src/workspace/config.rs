@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::rights::Rights;
+use super::{limits, rights};
 use crate::error::{Error, Result};
 
 /// How a cell runs; the default needs no file.
@@ -22,6 +24,8 @@ pub struct Config {
     pub ready: Duration,
     /// Cells that it calls by names that only it knows at run time.
     pub calls: Vec<String>,
+    /// What it may use up and reach.
+    pub rights: Rights,
 }
 
 impl Default for Config {
@@ -33,6 +37,7 @@ impl Default for Config {
             drain: Duration::from_secs(10),
             ready: Duration::from_secs(10),
             calls: Vec::new(),
+            rights: Rights::default(),
         }
     }
 }
@@ -48,8 +53,8 @@ pub struct Declared {
     pub cells: Vec<String>,
 }
 
-const KEYS: [&str; 8] = [
-    "cell", "sandbox", "overlap", "env", "drain", "ready", "calls", "bindings",
+const KEYS: [&str; 9] = [
+    "cell", "sandbox", "overlap", "env", "drain", "ready", "calls", "bindings", "limits",
 ];
 const SANDBOXES: [&str; 3] = ["auto", "bwrap", "none"];
 /// A cell may not hold up a swap for longer than anybody would wait for one.
@@ -84,9 +89,9 @@ pub fn parse(value: &Value, place: &str) -> Result<Option<Config>> {
             },
             "overlap" => config.overlap = value.as_bool().ok_or_else(|| wrong("true or false"))?,
             "sandbox" => {
-                let name = value.as_str().ok_or_else(|| wrong("a string"))?;
-                config.sandbox = Some(sandbox(name, place)?);
+                config.sandbox = rights::parse_sandbox(value, &mut config.rights, place)?;
             }
+            "limits" => config.rights.limits = limits::parse(value, place)?,
             "drain" => {
                 config.drain = duration(value)
                     .ok_or_else(|| wrong("a time such as \"5s\" or \"500ms\", at most an hour"))?
@@ -278,6 +283,7 @@ mod tests {
             drain: Duration::from_millis(500),
             ready: Duration::from_secs(60),
             calls: vec!["ledger".to_owned()],
+            rights: Rights::default(),
         };
         assert_eq!(config, expected);
         assert_eq!(parse_toml("", "Cell.toml"), Ok(Some(Config::default())));
@@ -295,7 +301,7 @@ mod tests {
             (
                 "zzz = 1",
                 "unknown key `zzz`",
-                "known keys: cell, sandbox, overlap, env, drain, ready, calls, bindings",
+                &format!("known keys: {}", KEYS.join(", ")),
             ),
             (
                 "sandbox = 'bwarp'",

@@ -6,7 +6,9 @@
 pub mod config;
 mod dirs;
 mod discover;
+pub mod limits;
 pub mod metadata;
+pub mod rights;
 
 use std::path::{Path, PathBuf};
 

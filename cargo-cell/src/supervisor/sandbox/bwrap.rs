@@ -3,10 +3,18 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Host, Policy, own_env};
+use super::{Host, Policy, confinement, own_env};
 
 /// Where the sandbox holds what is not at its place on the host.
 const INSIDE: &str = "/cell";
+/// Settings and switches of the kernel that are in no namespace. Where the tool runs as root a cell owns these files.
+const PROC_READ_ONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
 /// Variables of the host that a cell may see: how to speak and how much, nothing that could be a secret.
 const LET_THROUGH: [&str; 7] = [
     "LANG",
@@ -26,13 +34,15 @@ pub(super) fn argv(policy: &Policy, host: &Host) -> Vec<OsString> {
     args.flags(&[
         "--unshare-user",
         "--unshare-pid",
-        "--unshare-net",
         "--unshare-ipc",
         "--unshare-uts",
         "--unshare-cgroup-try",
         "--die-with-parent",
         "--as-pid-1",
     ]);
+    if !policy.rights.network {
+        args.flags(&["--unshare-net"]);
+    }
     args.pair("--cap-drop", "ALL")
         .pair("--hostname", &policy.name);
     for folder in &host.folders {
@@ -44,12 +54,24 @@ pub(super) fn argv(policy: &Policy, host: &Host) -> Vec<OsString> {
     args.pair("--proc", "/proc")
         .pair("--dev", "/dev")
         .pair("--tmpfs", "/tmp");
+    for path in PROC_READ_ONLY.map(Path::new) {
+        args.mount("--ro-bind-try", path, path);
+    }
+    for path in &host.masked {
+        args.mount("--ro-bind", Path::new("/dev/null"), path);
+    }
     args.mount("--ro-bind", &policy.package_dir, &policy.package_dir);
     // A socket can be connected to through a read-only mount: the supervisor's must not be there at all.
     for hidden in hidden(policy) {
         args.0.extend(["--tmpfs".into(), hidden.into()]);
     }
+    for path in &policy.rights.read {
+        args.mount("--ro-bind", path, path);
+    }
     args.mount("--bind", &policy.data_dir, &policy.data_dir);
+    for path in &policy.rights.write {
+        args.mount("--bind", path, path);
+    }
     let binary = Path::new(INSIDE).join("bin").join(&policy.name);
     let shim = Path::new(INSIDE).join("shim");
     args.mount("--ro-bind", &policy.binary, &binary);
@@ -63,8 +85,10 @@ pub(super) fn argv(policy: &Policy, host: &Host) -> Vec<OsString> {
     args.pair("--remount-ro", "/");
     args.0
         .extend(["--chdir".into(), policy.package_dir.clone().into()]);
+    args.0.extend(["--".into(), shim.into(), "__shim".into()]);
     args.0
-        .extend(["--".into(), shim.into(), "__shim".into(), binary.into()]);
+        .extend(confinement::arguments(&policy.rights.limits, true));
+    args.0.push(binary.into());
     args.0
 }
 
@@ -131,6 +155,7 @@ mod tests {
             bwrap: "/usr/bin/bwrap".into(),
             folders: vec!["/usr".into(), "/etc/ld.so.cache".into()],
             links: vec![("/lib".into(), "usr/lib".into())],
+            masked: vec!["/proc/keys".into()],
         }
     }
 
@@ -150,6 +175,12 @@ mod tests {
         let expected = [
             "ro-bind /usr /usr",
             "ro-bind /etc/ld.so.cache /etc/ld.so.cache",
+            "ro-bind-try /proc/bus /proc/bus",
+            "ro-bind-try /proc/fs /proc/fs",
+            "ro-bind-try /proc/irq /proc/irq",
+            "ro-bind-try /proc/sys /proc/sys",
+            "ro-bind-try /proc/sysrq-trigger /proc/sysrq-trigger",
+            "ro-bind /dev/null /proc/keys",
             "ro-bind /w/stats /w/stats",
             "bind /h/data/1/stats /h/data/1/stats",
             "ro-bind /w/target/cells/stats.1 /cell/bin/stats",
@@ -167,7 +198,7 @@ mod tests {
             assert!(text.contains(needed), "{needed}: {text}");
         }
         assert!(
-            text.ends_with("-- /cell/shim __shim /cell/bin/stats"),
+            text.ends_with("-- /cell/shim __shim --files=65536 --seccomp -- /cell/bin/stats"),
             "{text}"
         );
     }

@@ -3,6 +3,7 @@
 mod bwrap;
 mod none;
 pub mod probe;
+pub(super) mod seccomp;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,7 +12,9 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use super::confinement;
 use super::types::InForce;
+use crate::workspace::rights::Rights;
 pub use probe::{Host, Probe};
 
 /// The sandbox that was asked for.
@@ -65,6 +68,10 @@ pub struct Policy {
     pub home: PathBuf,
     /// Environment variables from the cell's configuration.
     pub env: BTreeMap<String, String>,
+    /// What it may use up and reach.
+    pub rights: Rights,
+    /// Whether the tool runs as root.
+    pub as_root: bool,
 }
 
 /// A command line, its whole environment, and whether a sandbox is its outermost process.
@@ -87,7 +94,7 @@ pub fn confine(
 ) -> Result<Confined, String> {
     let in_force = |kind: &str, weaker: Option<String>| InForce {
         kind: kind.to_owned(),
-        weaker,
+        weaker: weaker.or_else(|| not_limited(policy)),
     };
     match (mode, probe) {
         (SandboxMode::None, _) => Ok(Confined {
@@ -109,6 +116,13 @@ pub fn confine(
             "the sandbox `bwrap` does not work here: {why}; `cargo cell doctor` says more, `--sandbox none` runs without"
         )),
     }
+}
+
+/// A limit that was asked for and does not hold.
+fn not_limited(policy: &Policy) -> Option<String> {
+    let wanted = policy.rights.limits.processes.is_some();
+    (wanted && policy.as_root)
+        .then(|| "the kernel does not hold root to `limits.processes`".to_owned())
 }
 
 /// What every cell finds in its environment.
@@ -147,6 +161,8 @@ mod tests {
             calls_dir: "/h/run/1/calls/stats".into(),
             home: "/h".into(),
             env: BTreeMap::from([("COLOUR".to_owned(), "red".to_owned())]),
+            rights: Rights::default(),
+            as_root: false,
         }
     }
 
@@ -176,6 +192,21 @@ mod tests {
             (picked.in_force.kind.as_str(), picked.in_force.weaker),
             ("bwrap", None)
         );
+    }
+
+    #[test]
+    fn a_limit_that_does_not_hold_is_said() {
+        let mut policy = policy();
+        policy.rights.limits.processes = Some(64);
+        policy.as_root = true;
+        let picked = confine(
+            SandboxMode::None,
+            &policy,
+            &Probe::Bwrap(Host::default()),
+            &[],
+        );
+        let weaker = picked.expect("runs").in_force.weaker.unwrap_or_default();
+        assert!(weaker.contains("limits.processes"), "{weaker}");
     }
 
     #[test]

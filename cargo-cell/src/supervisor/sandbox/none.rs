@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::{Policy, own_env};
+use super::{Policy, confinement, own_env};
 
 /// The guardian and the cell.
 pub(super) fn argv(policy: &Policy) -> Vec<OsString> {
-    vec![
-        policy.keeper.clone().into(),
-        "__guardian".into(),
-        policy.binary.clone().into(),
-    ]
+    let mut argv = vec![policy.keeper.clone().into(), "__guardian".into()];
+    argv.extend(confinement::arguments(&policy.rights.limits, false));
+    argv.push(policy.binary.clone().into());
+    argv
 }
 
 /// The tool's environment with the cell's own on top.
@@ -34,7 +33,13 @@ mod tests {
         let argv = argv(&policy());
         assert_eq!(
             argv,
-            ["/h/run/1/keeper", "__guardian", "/w/target/cells/stats.1"]
+            [
+                "/h/run/1/keeper",
+                "__guardian",
+                "--files=65536",
+                "--",
+                "/w/target/cells/stats.1"
+            ]
         );
         let inherited = [
             ("CELL_RUN".into(), "/elsewhere".into()),

@@ -25,6 +25,8 @@ pub struct Host {
     pub folders: Vec<PathBuf>,
     /// Symbolic links and what they point to.
     pub links: Vec<(PathBuf, PathBuf)>,
+    /// Files of `/proc` that tell about the kernel or others, and are shown empty.
+    pub masked: Vec<PathBuf>,
 }
 
 /// System libraries, and the few files of `/etc` that libraries read. No users, no hosts, no keys.
@@ -48,6 +50,17 @@ const SHOWN: [&str; 19] = [
     "/etc/ssl/certs",
     "/etc/ca-certificates",
     "/etc/mime.types",
+];
+
+/// What container runtimes hide of `/proc` as well: memory, keys, timers and logs of the whole machine.
+const MASKED: [&str; 7] = [
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/kmsg",
+    "/proc/kpagecount",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/timer_list",
 ];
 
 /// Looks for bubblewrap and runs a sandbox once.
@@ -78,6 +91,11 @@ fn look(bwrap: PathBuf) -> Host {
             _ => {}
         }
     }
+    host.masked = MASKED
+        .map(PathBuf::from)
+        .into_iter()
+        .filter(|path| path.exists())
+        .collect();
     host
 }
 

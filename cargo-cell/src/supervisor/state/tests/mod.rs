@@ -26,6 +26,7 @@ fn spec(name: &str, fingerprint: u64, calls: &[&str]) -> CellSpec {
         package_dir: PathBuf::new(),
         data_dir: PathBuf::new(),
         env: BTreeMap::new(),
+        rights: Default::default(),
         drain: Duration::from_secs(5),
         ready_timeout: Duration::from_secs(10),
     }
