@@ -6,6 +6,7 @@
 //! To add a language, add a folder with a type that implements [`Language`], and name it in [`LANGUAGES`].
 
 mod folder;
+pub mod go;
 mod go_module;
 pub mod rust;
 
@@ -88,7 +89,7 @@ pub fn short_name(cell: &str) -> &str {
 }
 
 /// Every language, in the order in which help lists them.
-pub const LANGUAGES: &[&dyn Language] = &[&rust::Rust];
+pub const LANGUAGES: &[&dyn Language] = &[&rust::Rust, &go::Go];
 
 /// The language of this name.
 #[must_use]
