@@ -43,15 +43,18 @@ fn sigkill_at_any_moment_leaves_no_process_and_no_socket() {
                 dev.wait("the cells to serve", |event| event["reason"] == "swapped");
             }
         }
+        let note = workspace.run_dir().join("cgroup");
+        let group = std::fs::read_to_string(&note).map(std::path::PathBuf::from);
         dev.signal(libc::SIGKILL);
         dev.child.wait().unwrap();
         let killed = std::time::Instant::now();
         eventually(&format!("nothing to be left of round {round}"), || {
             let (processes, sockets) = (workspace.processes(), workspace.sockets());
-            if processes.is_empty() && sockets.is_empty() {
+            let group = group.as_ref().is_ok_and(|group| group.exists());
+            if processes.is_empty() && sockets.is_empty() && !group && !note.exists() {
                 Ok(())
             } else {
-                Err(format!("{processes:?} {sockets:?}"))
+                Err(format!("{processes:?} {sockets:?}, control group: {group}"))
             }
         });
         until_clear.push(killed.elapsed());

@@ -1,11 +1,19 @@
 //! What a keeper puts upon its command between fork and exec: resource limits, no new privileges, and the seccomp filter.
 
 use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use seccompiler::BpfProgram;
 
 use super::sandbox::seccomp;
 use crate::workspace::limits::Limits;
+
+/// What starts the argument that names a control group.
+const GROUP: &str = "--group=";
 
 /// Open files of a process where nothing else is said: more than a cell needs, and less than a leak can do harm with.
 const FILES: u64 = 65_536;
@@ -22,20 +30,24 @@ pub(super) struct Confinement {
     pub(super) no_new_privileges: bool,
     /// Filters, loaded in order.
     pub(super) filters: Vec<BpfProgram>,
+    /// The control group that it starts in: its file `cgroup.procs`.
+    pub(super) group: Option<OwnedFd>,
 }
 
 /// The keeper's arguments that say it; what follows them is the command.
-pub(super) fn arguments(limits: &Limits, filtered: bool) -> Vec<OsString> {
+pub(super) fn arguments(limits: &Limits, sandboxed: bool) -> Vec<OsString> {
     let values = [
         ("--files", Some(limits.files.unwrap_or(FILES))),
         ("--memory", limits.memory),
-        ("--processes", limits.processes),
+        // The kernel counts all processes of the user: in a user namespace of its own those are the cell's, and outside
+        // they are everybody's.
+        ("--processes", limits.processes.filter(|_| sandboxed)),
     ];
     let mut arguments: Vec<OsString> = values
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name}={}", value?).into()))
         .collect();
-    if filtered {
+    if sandboxed {
         arguments.push("--seccomp".into());
     }
     arguments.push("--".into());
@@ -53,13 +65,17 @@ pub(super) fn read(mut arguments: Vec<OsString>) -> Result<(Confinement, Vec<OsS
         .position(|argument| argument == "--")
         .ok_or("no `--` before the command")?;
     let command = arguments.split_off(end + 1);
-    let mut confinement = Confinement {
-        // A core file would be written to the data folder, with all that the cell knew.
-        limits: vec![(libc::RLIMIT_CORE, 0)],
-        no_new_privileges: true,
-        filters: Vec::new(),
-    };
+    let mut confinement = Confinement::default();
     for argument in &arguments[..end] {
+        if let Some(group) = group(argument) {
+            confinement.group = Some(open(&group)?);
+            continue;
+        }
+        if !confinement.no_new_privileges {
+            confinement.no_new_privileges = true;
+            // A core file would be written to the data folder, with all that the cell knew.
+            confinement.limits.push((libc::RLIMIT_CORE, 0));
+        }
         match flag(argument) {
             Some(("--seccomp", None)) => confinement.filters = seccomp::programs()?.into(),
             Some((name, Some(value))) => {
@@ -75,6 +91,26 @@ pub(super) fn read(mut arguments: Vec<OsString>) -> Result<(Confinement, Vec<OsS
         }
     }
     Ok((confinement, command))
+}
+
+/// The argument that puts a command into a control group.
+pub(super) fn in_group(group: &Path) -> OsString {
+    let mut argument = OsString::from(GROUP);
+    argument.push(group);
+    argument
+}
+
+/// The control group that an argument names.
+pub(super) fn group(argument: &OsStr) -> Option<PathBuf> {
+    let path = argument.as_bytes().strip_prefix(GROUP.as_bytes())?;
+    Some(PathBuf::from(OsStr::from_bytes(path)))
+}
+
+fn open(group: &Path) -> Result<OwnedFd, String> {
+    let file = group.join("cgroup.procs");
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(&file, flags, Mode::empty())
+        .map_err(|error| format!("cannot open {}: {error}", file.display()))
 }
 
 fn flag(argument: &OsStr) -> Option<(&str, Option<u64>)> {
@@ -93,8 +129,7 @@ mod tests {
     fn a_keeper_reads_what_the_supervisor_writes() {
         let limits = Limits {
             memory: Some(1 << 30),
-            processes: None,
-            files: None,
+            ..Limits::default()
         };
         let mut written = arguments(&limits, true);
         assert_eq!(

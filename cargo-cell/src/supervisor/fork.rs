@@ -244,6 +244,12 @@ unsafe fn child(plan: &Plan<'_>) -> ! {
 unsafe fn confine(confinement: &Confinement) -> bool {
     // SAFETY: system calls on locals and on memory that the parent prepared.
     unsafe {
+        if let Some(group) = &confinement.group {
+            // Zero is whoever writes it.
+            if libc::write(group.as_raw_fd(), c"0".as_ptr().cast(), 1) != 1 {
+                return false;
+            }
+        }
         for (resource, value) in &confinement.limits {
             let mut limit = libc::rlimit {
                 rlim_cur: 0,

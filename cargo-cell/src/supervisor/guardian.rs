@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 
 use super::keeper::{self, End};
-use super::{procfs, session};
+use super::{cgroup, confinement, procfs, session};
 
 /// `cargo-cell __guardian [--sandbox] [LIMIT… --] COMMAND…` or `cargo-cell __guardian --session FOLDER`; `args` are those after
 /// `__guardian`. Descriptors 3 and 4 go to the command, and 5 as well where it is a sandbox with a shim in it.
@@ -26,6 +26,9 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
     // A sandbox whose own parent is killed while it is set up waits for ever (bubblewrap arms `--die-with-parent` late):
     // it needs a guardian as much as a cell without a sandbox does.
+    let group = args
+        .iter()
+        .find_map(|argument| confinement::group(argument));
     let is_sandbox = args.first().is_some_and(|first| first == "--sandbox");
     let started = match is_sandbox {
         true => {
@@ -40,6 +43,9 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
     };
     let end = kept.keep();
     kill_descendants();
+    if let Some(group) = group {
+        cgroup::end(&group);
+    }
     if let End::Exited(status) = end {
         kept.report(status);
     }

@@ -18,6 +18,7 @@ pub mod session;
 pub mod shim;
 
 mod backoff;
+mod cgroup;
 mod confinement;
 mod fork;
 mod keeper;

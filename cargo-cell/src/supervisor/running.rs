@@ -17,6 +17,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OnceCell, mpsc};
 
+use super::cgroup;
 use super::lease::{self, Lease};
 use super::logs::Log;
 use super::process::{self, Keeper, Lifeline, Start, Watch, Word};
@@ -37,6 +38,28 @@ pub(super) struct Surroundings {
     pub(super) home: PathBuf,
     pub(super) keeper: PathBuf,
     pub(super) probe: OnceCell<Probe>,
+    /// The session's control group, where one can be had.
+    pub(super) group: Option<cgroup::Session>,
+}
+
+impl Surroundings {
+    /// A control group for a generation, and the limits that it does not hold.
+    fn group(
+        &self,
+        spec: &CellSpec,
+        generation: Generation,
+    ) -> (Option<PathBuf>, Vec<&'static str>) {
+        let limits = &spec.rights.limits;
+        let name = format!("{}.{generation}", spec.name);
+        match self
+            .group
+            .as_ref()
+            .map(|group| group.generation(&name, limits))
+        {
+            Some(Ok((group, missing))) => (Some(group), missing),
+            Some(Err(_)) | None => (None, cgroup::asked_for(limits)),
+        }
+    }
 }
 
 /// What to start.
@@ -200,6 +223,7 @@ async fn start(
     std::fs::create_dir_all(&spec.data_dir).map_err(said("cannot create its data folder"))?;
     std::fs::create_dir_all(&order.calls_dir)
         .map_err(said("cannot create its folder of sockets"))?;
+    let (group, not_held) = around.group(spec, order.generation);
     let policy = Policy {
         name: spec.name.clone(),
         generation: order.generation,
@@ -213,6 +237,8 @@ async fn start(
         env: spec.env.clone(),
         rights: spec.rights.clone(),
         as_root: nix::unistd::geteuid().is_root(),
+        group,
+        not_held,
     };
     let inherited: Vec<_> = std::env::vars_os().collect();
     let confined = sandbox::confine(spec.sandbox, &policy, probe, &inherited)?;

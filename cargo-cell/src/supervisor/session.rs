@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::lease::{self, Lease};
-use super::procfs;
+use super::{cgroup, procfs};
 use crate::error::{Context, Error, Result};
 
 const LOCK: &str = "lock";
@@ -131,6 +131,7 @@ pub(super) fn clear(folder: &Path) -> Cleaned {
         }
         lease::remove(&path);
     }
+    cgroup::clear_session(folder);
     remove_sockets(folder, &mut cleaned.sockets);
     for entry in entries(&folder.join(CALLS)) {
         remove_sockets(&entry, &mut Vec::new());

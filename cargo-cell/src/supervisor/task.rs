@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::cgroup;
 use super::confinement::Confinement;
 use super::fork::{Launch, launch};
 use super::handle::Control;
@@ -52,6 +53,7 @@ pub(super) fn start(
             home: config.home.clone(),
             keeper,
             probe: tokio::sync::OnceCell::new(),
+            group: cgroup::Session::open(&config.run_dir),
         }),
         config,
         events,

@@ -14,9 +14,11 @@ pub struct Limits {
     pub processes: Option<u64>,
     /// Open files of a process.
     pub files: Option<u64>,
+    /// Thousandths of a core.
+    pub cpu: Option<u32>,
 }
 
-const KEYS: [&str; 3] = ["memory", "processes", "files"];
+const KEYS: [&str; 4] = ["memory", "processes", "files", "cpu"];
 
 /// Parses the table.
 pub fn parse(value: &Value, place: &str) -> Result<Limits> {
@@ -40,6 +42,13 @@ pub fn parse(value: &Value, place: &str) -> Result<Limits> {
             "processes" => limits.processes = Some(count(16)?),
             // The runtime itself holds about ten.
             "files" => limits.files = Some(count(32)?),
+            "cpu" => {
+                let cores = value
+                    .as_f64()
+                    .filter(|cores| (0.01..=1024.0).contains(cores));
+                let wanted = "a number of cores such as 1.5, at least 0.01";
+                limits.cpu = Some((cores.ok_or_else(|| wrong(wanted))? * 1000.0).round() as u32);
+            }
             unknown => {
                 let error = Error::user(format!("unknown key `limits.{unknown}` in `{place}`"));
                 return Err(error.hint(match similar(unknown, &KEYS) {
@@ -74,11 +83,12 @@ mod tests {
 
     #[test]
     fn limits_have_units_and_floors() {
-        let all = json!({ "memory": "512MiB", "processes": 64, "files": 256 });
+        let all = json!({ "memory": "512MiB", "processes": 64, "files": 256, "cpu": 1.5 });
         let limits = Limits {
             memory: Some(512 << 20),
             processes: Some(64),
             files: Some(256),
+            cpu: Some(1500),
         };
         assert_eq!(parse(&all, "Cell.toml").ok(), Some(limits));
         for (value, part) in [
@@ -87,6 +97,7 @@ mod tests {
             (json!({ "memory": "99999999999999GiB" }), "a size such as"),
             (json!({ "processes": 1 }), "at least 16"),
             (json!({ "files": -1 }), "at least 32"),
+            (json!({ "cpu": 0 }), "a number of cores"),
             (json!({ "file": 64 }), "`limits.file`"),
             (json!(7), "must be a table"),
         ] {

@@ -30,6 +30,9 @@ const LET_THROUGH: [&str; 7] = [
 pub(super) fn argv(policy: &Policy, host: &Host) -> Vec<OsString> {
     let mut args = Args(vec![policy.keeper.clone().into()]);
     args.flags(&["__guardian", "--sandbox"]);
+    if let Some(group) = &policy.group {
+        args.0.extend([confinement::in_group(group), "--".into()]);
+    }
     args.0.push(host.bwrap.clone().into());
     args.flags(&[
         "--unshare-user",

@@ -72,6 +72,10 @@ pub struct Policy {
     pub rights: Rights,
     /// Whether the tool runs as root.
     pub as_root: bool,
+    /// The control group that it starts in.
+    pub group: Option<PathBuf>,
+    /// Settings of the control group that were asked for and are not held.
+    pub not_held: Vec<&'static str>,
 }
 
 /// A command line, its whole environment, and whether a sandbox is its outermost process.
@@ -92,9 +96,15 @@ pub fn confine(
     probe: &Probe,
     inherited: &[(OsString, OsString)],
 ) -> Result<Confined, String> {
-    let in_force = |kind: &str, weaker: Option<String>| InForce {
-        kind: kind.to_owned(),
-        weaker: weaker.or_else(|| not_limited(policy)),
+    let in_force = |kind: &str, weaker: Option<String>| {
+        let weaker: Vec<String> = weaker
+            .into_iter()
+            .chain(not_limited(policy, kind == "none"))
+            .collect();
+        InForce {
+            kind: kind.to_owned(),
+            weaker: (!weaker.is_empty()).then(|| weaker.join("; ")),
+        }
     };
     match (mode, probe) {
         (SandboxMode::None, _) => Ok(Confined {
@@ -118,11 +128,22 @@ pub fn confine(
     }
 }
 
-/// A limit that was asked for and does not hold.
-fn not_limited(policy: &Policy) -> Option<String> {
-    let wanted = policy.rights.limits.processes.is_some();
-    (wanted && policy.as_root)
-        .then(|| "the kernel does not hold root to `limits.processes`".to_owned())
+/// Limits that were asked for and do not hold, or not wholly.
+fn not_limited(policy: &Policy, open: bool) -> Vec<String> {
+    let missing = |setting| policy.not_held.contains(&setting);
+    let mut weaker = Vec::new();
+    if missing("memory.max") {
+        weaker.push(
+            "`limits.memory` holds for each process, not for all together (no memory controller is delegated)",
+        );
+    }
+    if missing("pids.max") && (open || policy.as_root) {
+        weaker.push("`limits.processes` is not held (no pids controller is delegated)");
+    }
+    if missing("cpu.max") {
+        weaker.push("`limits.cpu` is not held (no cpu controller is delegated)");
+    }
+    weaker.into_iter().map(str::to_owned).collect()
 }
 
 /// What every cell finds in its environment.
@@ -163,6 +184,8 @@ mod tests {
             env: BTreeMap::from([("COLOUR".to_owned(), "red".to_owned())]),
             rights: Rights::default(),
             as_root: false,
+            group: None,
+            not_held: Vec::new(),
         }
     }
 
@@ -197,16 +220,23 @@ mod tests {
     #[test]
     fn a_limit_that_does_not_hold_is_said() {
         let mut policy = policy();
-        policy.rights.limits.processes = Some(64);
-        policy.as_root = true;
-        let picked = confine(
-            SandboxMode::None,
-            &policy,
-            &Probe::Bwrap(Host::default()),
-            &[],
+        policy.not_held = vec!["pids.max", "cpu.max"];
+        let host = Probe::Bwrap(Host::default());
+        let weaker = |mode, policy: &Policy| {
+            let picked = confine(mode, policy, &host, &[]).expect("runs");
+            picked.in_force.weaker.unwrap_or_default()
+        };
+        let open = weaker(SandboxMode::None, &policy);
+        assert!(
+            open.contains("limits.processes") && open.contains("limits.cpu"),
+            "{open}"
         );
-        let weaker = picked.expect("runs").in_force.weaker.unwrap_or_default();
-        assert!(weaker.contains("limits.processes"), "{weaker}");
+        // In a user namespace the kernel counts the cell's own, but for root.
+        let boxed = weaker(SandboxMode::Bwrap, &policy);
+        assert!(!boxed.contains("limits.processes"), "{boxed}");
+        policy.as_root = true;
+        let boxed = weaker(SandboxMode::Bwrap, &policy);
+        assert!(boxed.contains("limits.processes"), "{boxed}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::{Policy, confinement, own_env};
 /// The guardian and the cell.
 pub(super) fn argv(policy: &Policy) -> Vec<OsString> {
     let mut argv = vec![policy.keeper.clone().into(), "__guardian".into()];
+    argv.extend(policy.group.as_deref().map(confinement::in_group));
     argv.extend(confinement::arguments(&policy.rights.limits, false));
     argv.push(policy.binary.clone().into());
     argv
