@@ -7,6 +7,7 @@ mod edges;
 mod extremes;
 mod fields;
 mod names;
+pub mod random;
 mod recursive;
 mod routes;
 mod types;

@@ -1,4 +1,10 @@
 //! The cell: for each construct a route that gives back what it gets.
+#![expect(
+    clippy::box_collection,
+    clippy::redundant_allocation,
+    clippy::type_complexity,
+    reason = "every construct, also those that nobody should write"
+)]
 
 use crate::edges::Edges;
 use crate::values::Collector;

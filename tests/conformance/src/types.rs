@@ -176,6 +176,10 @@ pub struct Options {
     pub color: Option<Color>,
 }
 
+#[expect(
+    clippy::doc_lazy_continuation,
+    reason = "docs that generators must carry over"
+)]
 /// All containers together.
 ///
 /// Docs must survive: */ and /* and """ and ''' and `code` and ``` and \ and \n and ${x} and {@link X} and <b> & é 🦀
