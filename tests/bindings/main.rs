@@ -6,6 +6,8 @@
 )]
 
 mod matrix;
+mod random;
+mod sources;
 mod tools;
 
 use std::collections::BTreeSet;

@@ -234,13 +234,13 @@ fn expression(model: &Model, ty: &Ty, value: &Value) -> String {
             .join(", ")
     };
     match (ty, value) {
+        (Ty::Box(of), value) => format!("Box::new({})", expression(model, of, value)),
         (Ty::Prim(prim), Value::Prim(bits)) => prim_expression(*prim, *bits),
         (_, Value::String(text)) => format!("{text:?}.to_owned()"),
         (_, Value::Duration(secs, nanos)) => format!("std::time::Duration::new({secs}, {nanos})"),
         (Ty::Vec(item), Value::Parts(parts)) => format!("vec![{}]", each(item, parts)),
         (Ty::Array(item, _), Value::Parts(parts)) => format!("[{}]", each(item, parts)),
         (Ty::Set(item), Value::Parts(parts)) => format!("BTreeSet::from([{}])", each(item, parts)),
-        (Ty::Box(of), value) => format!("Box::new({})", expression(model, of, value)),
         (Ty::Map(key, of), Value::Entries(entries)) => {
             let entry = |(a, b): &(Value, Value)| {
                 format!(
