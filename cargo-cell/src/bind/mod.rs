@@ -9,6 +9,7 @@ mod folder;
 pub mod go;
 mod go_module;
 pub mod rust;
+pub mod typescript;
 
 pub use folder::{Owned, Wanted, wanted};
 pub use go_module::{import_path, module_path};
@@ -89,7 +90,7 @@ pub fn short_name(cell: &str) -> &str {
 }
 
 /// Every language, in the order in which help lists them.
-pub const LANGUAGES: &[&dyn Language] = &[&rust::Rust, &go::Go];
+pub const LANGUAGES: &[&dyn Language] = &[&rust::Rust, &go::Go, &typescript::TypeScript];
 
 /// The language of this name.
 #[must_use]

@@ -1,0 +1,554 @@
+//! `index.ts`, what users import, and `routes.ts`, what it calls.
+
+use cell_runtime::schema::{Error, Fingerprint, Route, Snapshot, Ty};
+
+use super::codec::{At, Codecs, Value};
+use super::names::{Names, parameter, pascal};
+use super::schema::Schema;
+use super::text::{Text, quoted};
+
+/// What every binding exports for its users besides its own.
+const ERRORS: [&str; 8] = [
+    "AppError",
+    "ArchiveError",
+    "CellError",
+    "DeadlineExceededError",
+    "RefusedError",
+    "SchemaMismatchError",
+    "StatusError",
+    "UnavailableError",
+];
+
+/// The names of the client's own items: they give way to the schema's.
+struct Own {
+    cell: String,
+    routes: String,
+    types: String,
+    lock: String,
+    checked: String,
+    client: String,
+    connect: String,
+    pooled: String,
+    name: String,
+    fingerprint: String,
+    options: String,
+    close: String,
+}
+
+impl Own {
+    fn of(names: &Names) -> Self {
+        Own {
+            cell: names.free("cell"),
+            routes: names.free("routes"),
+            types: names.free("t"),
+            lock: names.free("Lock"),
+            checked: names.free("Checked"),
+            client: names.free("Client"),
+            connect: names.free("connect"),
+            pooled: names.free("pooled"),
+            name: names.free("CELL"),
+            fingerprint: names.free("FINGERPRINT"),
+            options: names.free("options"),
+            close: names.free("close"),
+        }
+    }
+}
+
+/// The text of the lock: what a cell is now.
+pub(super) fn lock(cell: &str, fingerprint: Fingerprint) -> String {
+    let mut text = Text::headed(&format!("what `{cell}` is now"));
+    text.line("/** The fingerprint of the cell's schema. A binding of another one does not compile beside it. */");
+    text.line(&format!("export type Lock = \"{fingerprint}\";"));
+    text.finish()
+}
+
+/// The text of `index.ts`.
+pub(super) fn index(snapshot: &Snapshot, schema: &Schema<'_>) -> Result<String, Error> {
+    let own = Own::of(schema.names);
+    let Own {
+        cell,
+        routes,
+        types,
+        lock,
+        ..
+    } = &own;
+    let mut body = Text::default();
+    head(&mut body, snapshot, &own);
+    failures(&mut body, snapshot, schema, &own)?;
+    class(&mut body, snapshot, schema, &own)?;
+    functions(&mut body, snapshot, schema, &own)?;
+    let body = body.finish();
+
+    let what = format!(
+        "a client of `{}`, fingerprint {}",
+        snapshot.name, snapshot.fingerprint
+    );
+    let mut text = Text::headed(&what);
+    text.line(&format!("import * as {cell} from \"../cell/index.js\";"));
+    match lock.as_str() {
+        "Lock" => text.line("import type { Lock } from \"./lock.js\";"),
+        other => text.line(&format!(
+            "import type {{ Lock as {other} }} from \"./lock.js\";"
+        )),
+    }
+    if !snapshot.routes.is_empty() {
+        text.line(&format!(
+            "import {{ routes{} }} from \"./routes.js\";",
+            renamed("routes", routes)
+        ));
+    }
+    if body.contains(&format!("{types}.")) && !snapshot.types.is_empty() {
+        text.line(&format!("import type * as {types} from \"./types.js\";"));
+    }
+    text.end_item();
+    text.open("export {");
+    for error in ERRORS {
+        text.line(&format!(
+            "{error}{},",
+            renamed(error, &schema.names.free(error))
+        ));
+    }
+    text.close("} from \"../cell/index.js\";");
+    let shared: Vec<String> = ["CallOptions", "Duration", "Result", "Some"]
+        .iter()
+        .map(|name| format!("{name}{}", renamed(name, &schema.names.free(name))))
+        .collect();
+    let line = format!(
+        "export type {{ {} }} from \"../cell/index.js\";",
+        shared.join(", ")
+    );
+    if text.fits(&line) {
+        text.line(&line);
+    } else {
+        text.open("export type {");
+        for name in shared {
+            text.line(&format!("{name},"));
+        }
+        text.close("} from \"../cell/index.js\";");
+    }
+    text.line("export type * from \"./types.js\";");
+    Ok(format!("{}\n{body}", text.finish()))
+}
+
+fn renamed(name: &str, free: &str) -> String {
+    match name == free {
+        true => String::new(),
+        false => format!(" as {free}"),
+    }
+}
+
+fn head(text: &mut Text, snapshot: &Snapshot, own: &Own) {
+    let Own {
+        lock,
+        checked,
+        name,
+        fingerprint,
+        ..
+    } = own;
+    let cell = &snapshot.name;
+    text.line("/** The cell that this is a binding of. */");
+    text.line(&format!("export const {name} = {};", quoted(cell)));
+    text.end_item();
+
+    text.line("/** What a fingerprint is, as long as the lock says the same: else a sentence that says what to do. */");
+    let code = format!("{checked}<Code extends string> = {lock} extends Code");
+    text.open(&format!("type {code}"));
+    text.line("? Code");
+    text.line(&format!(
+        ": `schema drift: {cell} has fingerprint ${{{lock}}}, but this binding was generated from ${{Code}}; run: cargo cell bind`;"
+    ));
+    text.dedent();
+    text.end_item();
+
+    text.line("/** The fingerprint of the schema that this was generated from. */");
+    let value = quoted(&snapshot.fingerprint.to_string());
+    let line = format!("export const {fingerprint}: {checked}<{value}> = {value};");
+    if text.fits(&line) {
+        text.line(&line);
+    } else {
+        text.open(&format!("export const {fingerprint}: {checked}<{value}> ="));
+        text.line(&format!("{value};"));
+        text.dedent();
+    }
+    text.end_item();
+}
+
+fn failed(route: &Route, schema: &Schema<'_>) -> String {
+    schema.names.free(&format!(
+        "{}Failed",
+        pascal(schema.names.route(&route.name))
+    ))
+}
+
+/// The classes of the routes' own errors.
+fn failures(
+    text: &mut Text,
+    snapshot: &Snapshot,
+    schema: &Schema<'_>,
+    own: &Own,
+) -> Result<(), Error> {
+    let Own { cell, name, .. } = own;
+    for route in &snapshot.routes {
+        let Some(err) = &route.err else {
+            continue;
+        };
+        let err = prefixed(schema, err, own)?;
+        let class = failed(route, schema);
+        text.line(&format!(
+            "/** What a call of `{}` rejects with when the handler answers with an error. */",
+            route.name
+        ));
+        text.open(&format!(
+            "export class {class} extends {cell}.AppError<{err}> {{"
+        ));
+        text.line(&format!("override readonly name = {};", quoted(&class)));
+        text.line("");
+        text.open(&format!("constructor(error: {err}) {{"));
+        text.line(&format!("super({name}, {}, error);", quoted(&route.name)));
+        text.close("}");
+        text.close("}");
+        text.end_item();
+    }
+    Ok(())
+}
+
+/// A type with the names that this file imports under.
+fn prefixed(schema: &Schema<'_>, ty: &Ty, own: &Own) -> Result<String, Error> {
+    let text = schema.text(ty, &format!("{}.", own.types), 0)?;
+    Ok(match own.cell.as_str() {
+        "cell" => text,
+        // Names of the shared types are written with the usual prefix, which no other name ends with.
+        cell => text.replace("cell.", &format!("{cell}.")),
+    })
+}
+
+fn docs(text: &mut Text, route: &Route) {
+    if route.docs.trim().is_empty() {
+        text.docs(&format!("Calls `{}`.", route.name));
+    } else {
+        text.docs(&route.docs);
+    }
+}
+
+/// The parameters of a call, and what it gives.
+fn signature(
+    route: &Route,
+    schema: &Schema<'_>,
+    own: &Own,
+) -> Result<(Vec<String>, Vec<String>, String), Error> {
+    let mut parameters = Vec::new();
+    let mut values = Vec::new();
+    for arg in &route.args {
+        let name = parameter(&arg.name);
+        parameters.push(format!("{name}: {}", prefixed(schema, &arg.ty, own)?));
+        values.push(name);
+    }
+    parameters.push(format!("{}?: {}.CallOptions", own.options, own.cell));
+    let returns = match prefixed(schema, &route.res, own)?.as_str() {
+        "undefined" => "void".to_owned(),
+        text => text.to_owned(),
+    };
+    Ok((parameters, values, format!(": Promise<{returns}> {{")))
+}
+
+fn class(
+    text: &mut Text,
+    snapshot: &Snapshot,
+    schema: &Schema<'_>,
+    own: &Own,
+) -> Result<(), Error> {
+    let Own {
+        cell,
+        client,
+        routes,
+        options,
+        close,
+        ..
+    } = own;
+    match snapshot.docs.trim() {
+        "" => text.docs(&format!("A client of `{}`.", snapshot.name)),
+        docs => text.docs(docs),
+    }
+    text.open(&format!("export class {client} {{"));
+    text.line(&format!("readonly #channel: {cell}.Channel;"));
+    text.line("");
+    text.open(&format!("constructor(channel: {cell}.Channel) {{"));
+    text.line("this.#channel = channel;");
+    text.close("}");
+    for route in &snapshot.routes {
+        let (parameters, values, returns) = signature(route, schema, own)?;
+        text.line("");
+        docs(text, route);
+        let function = schema.names.route(&route.name);
+        text.list(function, &parameters, &returns);
+        text.indent();
+        let mut args = vec![
+            format!("{routes}.{function}"),
+            format!("[{}]", values.join(", ")),
+            options.clone(),
+        ];
+        if route.err.is_some() {
+            args.push(failed(route, schema));
+        }
+        text.list("return this.#channel.call", &args, ";");
+        text.close("}");
+    }
+    text.line("");
+    text.line("/** Closes the connection. Calls in flight fail; a later call opens a new one. */");
+    text.open(&format!("{close}(): void {{"));
+    text.line("this.#channel.close();");
+    text.close("}");
+    text.close("}");
+    text.end_item();
+    Ok(())
+}
+
+fn functions(
+    text: &mut Text,
+    snapshot: &Snapshot,
+    schema: &Schema<'_>,
+    own: &Own,
+) -> Result<(), Error> {
+    let Own {
+        cell,
+        client,
+        connect,
+        pooled,
+        name,
+        options,
+        ..
+    } = own;
+    let id = format!("{}n", snapshot.fingerprint);
+    text.line("/** The client whose connection the functions below share. */");
+    text.list(
+        &format!("const {pooled} = new {client}"),
+        &[format!("new {cell}.Channel({name}, {id})")],
+        ";",
+    );
+    text.end_item();
+
+    text.line("/** A client of the cell at an address: the path of a Unix socket, with `cell@` before it or not. */");
+    text.open(&format!(
+        "export function {connect}(address: string): {client} {{"
+    ));
+    text.line(&format!(
+        "return new {client}(new {cell}.Channel({name}, {id}, address));"
+    ));
+    text.close("}");
+    text.end_item();
+
+    for route in &snapshot.routes {
+        let (parameters, mut values, returns) = signature(route, schema, own)?;
+        docs(text, route);
+        let function = schema.names.route(&route.name);
+        text.list(
+            &format!("export function {function}"),
+            &parameters,
+            &returns,
+        );
+        text.indent();
+        values.push(options.clone());
+        text.list(&format!("return {pooled}.{function}"), &values, ";");
+        text.close("}");
+        text.end_item();
+    }
+    Ok(())
+}
+
+/// The text of `routes.ts`. The functions that it calls are asked of the codecs.
+pub(super) fn routes(snapshot: &Snapshot, codecs: &mut Codecs<'_>) -> Result<String, Error> {
+    let mut body = Text::default();
+    let mut types = Vec::new();
+    let mut entries = Vec::new();
+    for route in &snapshot.routes {
+        let args: Vec<String> = route
+            .args
+            .iter()
+            .map(|arg| {
+                Ok(format!(
+                    "{}: {}",
+                    parameter(&arg.name),
+                    codecs.schema.text(&arg.ty, "t.", 0)?
+                ))
+            })
+            .collect::<Result<_, Error>>()?;
+        let args = format!("readonly [{}]", args.join(", "));
+        let (add, put) = request(&mut body, route, &args, codecs)?;
+        let ok = codecs.schema.text(&route.res, "t.", 0)?;
+        let err = route
+            .err
+            .as_ref()
+            .map(|err| codecs.schema.text(err, "t.", 0))
+            .transpose()?;
+        let tail = err.map(|err| format!(", {err}")).unwrap_or_default();
+        let function = codecs.schema.names.route(&route.name).to_owned();
+        types.push(format!(
+            "readonly {function}: cell.Route<{args}, {ok}{tail}>;"
+        ));
+        entries.push((route, function, add, put));
+    }
+    let names = body.finish();
+
+    let mut table = Text::default();
+    table.line("/** Every route: how a call of it is written, and its answers are read. */");
+    table.open("export const routes: {");
+    for ty in &types {
+        table.line(ty);
+    }
+    table.reopen("} = {");
+    for (route, function, add, put) in entries {
+        let archived = codecs.layout(&route.req)?;
+        table.open(&format!("{function}: {{"));
+        table.line(&format!("name: {},", quoted(&route.name)));
+        table.line(&format!("id: {}n,", route.fingerprint));
+        let args = [
+            "args".to_owned(),
+            archived.size.to_string(),
+            archived.align.to_string(),
+            add.unwrap_or_else(|| "undefined".to_owned()),
+            put.unwrap_or_else(|| "undefined".to_owned()),
+        ];
+        arrow(&mut table, "encodeRequest: (args) =>", "encode", &args);
+        decoder(&mut table, "decodeResponse", &route.res, codecs)?;
+        if let Some(err) = &route.err {
+            decoder(&mut table, "decodeError", err, codecs)?;
+        }
+        table.close("},");
+    }
+    table.close("};");
+    let table = table.finish();
+
+    let mut text = Text::headed(&format!("the routes of `{}`", snapshot.name));
+    let body = format!("{}\n{}", names.trim_end(), table)
+        .trim_start()
+        .to_owned();
+    let uses = |word: &str| super::codec::uses(&body, word);
+    if uses("cell.") {
+        text.line("import type * as cell from \"../cell/index.js\";");
+    }
+    let mut import = |module: &str, names: &[(&str, bool)]| {
+        let used: Vec<&str> = names
+            .iter()
+            .filter(|(_, used)| *used)
+            .map(|(name, _)| *name)
+            .collect();
+        if !used.is_empty() {
+            text.line(&format!(
+                "import {{ {} }} from \"../cell/{module}.js\";",
+                used.join(", ")
+            ));
+        }
+    };
+    let reader = [
+        ("decode", uses("decode(")),
+        ("decodeNothing", uses("decodeNothing,")),
+    ];
+    import("reader", &reader);
+    let writer = [
+        ("encode", uses("encode(")),
+        ("type Writer", uses("Writer,") || uses("Writer)")),
+    ];
+    import("writer", &writer);
+    if uses("codec.") {
+        text.line("import * as codec from \"./codec.js\";");
+    }
+    if uses("t.") {
+        text.line("import type * as t from \"./types.js\";");
+    }
+    Ok(format!("{}\n{body}", text.finish()))
+}
+
+/// `name: (args) => call(…)`.
+fn arrow(text: &mut Text, head: &str, call: &str, args: &[String]) {
+    let flat = format!("{head} {call}({}),", args.join(", "));
+    if text.fits(&flat) {
+        return text.line(&flat);
+    }
+    text.open(head);
+    text.list(call, args, ",");
+    text.dedent();
+}
+
+/// The functions that write a request: its arguments are a tuple.
+fn request(
+    text: &mut Text,
+    route: &Route,
+    args: &str,
+    codecs: &mut Codecs<'_>,
+) -> Result<(Option<String>, Option<String>), Error> {
+    let name = pascal(codecs.schema.names.route(&route.name));
+    let mut adds = text.nested();
+    adds.indent();
+    let mut puts = text.nested();
+    puts.indent();
+    for (index, (arg, offset)) in route
+        .args
+        .iter()
+        .zip(codecs.offsets(&route.req)?)
+        .enumerate()
+    {
+        let value = Value {
+            code: format!("args[{index}]"),
+            place: quoted(&format!("{}({})", route.name, arg.name)),
+        };
+        codecs.in_routes(|codecs| codecs.add(&mut adds, &arg.ty, &value))?;
+        codecs.in_routes(|codecs| codecs.put(&mut puts, &arg.ty, At("at", offset), &value))?;
+    }
+    let adds_read = codecs.add_reads(&route.req)?;
+    let puts_read = codecs.put_reads(&route.req)?;
+    let mut function = |verb: &str, at: bool, body: &Text| {
+        if body.is_empty() {
+            return None;
+        }
+        let name = format!("{verb}{name}");
+        let mut parameters = vec!["writer: Writer".to_owned()];
+        if at {
+            parameters.push("at: number".to_owned());
+        }
+        if if at { puts_read } else { adds_read } {
+            parameters.push(format!("args: {args}"));
+        }
+        text.list(&format!("function {name}"), &parameters, ": void {");
+        text.append(body);
+        text.line("}");
+        text.end_item();
+        Some(name)
+    };
+    let add = function("add", false, &adds);
+    let put = function("put", true, &puts);
+    Ok((add, put))
+}
+
+fn decoder(text: &mut Text, name: &str, ty: &Ty, codecs: &mut Codecs<'_>) -> Result<(), Error> {
+    let archived = codecs.layout(ty)?;
+    let value = codecs
+        .in_routes(|codecs| codecs.read(ty, At("at", 0)))?
+        .flat();
+    let (size, align) = (archived.size, archived.align);
+    if value == "undefined" {
+        text.line(&format!("{name}: decodeNothing,"));
+        return Ok(());
+    }
+    let value = if value.starts_with('{') {
+        format!("({value})")
+    } else {
+        value
+    };
+    let read = match value.strip_suffix("(reader, at)") {
+        // The function itself will do.
+        Some(function) if !function.contains(['(', ' ']) => function.to_owned(),
+        _ if value.contains("at") && value.contains("reader") && size > 0 => {
+            format!("(reader, at) => {value}")
+        }
+        _ if value.contains("reader.") => format!("(reader) => {value}"),
+        _ => format!("() => {value}"),
+    };
+    let args = [
+        "archive".to_owned(),
+        size.to_string(),
+        align.to_string(),
+        read,
+    ];
+    arrow(text, &format!("{name}: (archive) =>"), "decode", &args);
+    Ok(())
+}
