@@ -6,6 +6,7 @@
 )]
 
 mod matrix;
+mod mutations;
 mod random;
 mod sources;
 mod tools;
