@@ -5,6 +5,7 @@
     reason = "tests of toolchains read the disk, start processes and fail by panicking"
 )]
 
+mod go;
 mod matrix;
 mod mutations;
 mod random;

@@ -1,0 +1,220 @@
+//! The Go binding through Go's own tools: compiled, checked, run against values of Rust and against a live service.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cargo_cell::bind::{File, Language, Place, language};
+use cell_runtime::schema::{Fingerprint, Snapshot};
+
+use crate::{matrix, tools};
+
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/bindings/go");
+const CONFORMANCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bindings/go.md");
+
+/// A module of Go with bindings in its folder `cells`.
+struct Module {
+    dir: tempfile::TempDir,
+}
+
+impl Module {
+    fn of(snapshots: &[&Snapshot]) -> Module {
+        let module = Module {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        module.write("go.mod", "module example.com/app\n\ngo 1.21\n");
+        for snapshot in snapshots {
+            module.write_all(go().generate(snapshot, &place()).unwrap());
+        }
+        module.write_all(go().shared(&place()));
+        module
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn write_all(&self, files: Vec<File>) {
+        for file in files {
+            self.write(&format!("cells/{}", file.path), &file.text);
+        }
+    }
+
+    /// Copies the Go files of a folder beside this one.
+    fn add(&self, from: &str, to: &str) {
+        for entry in std::fs::read_dir(Path::new(SOURCES).join(from)).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            self.write(&format!("{to}/{name}"), &text);
+        }
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = tools::go().command(program);
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env("GOFLAGS", "-buildvcs=false")
+            .env("GOPROXY", "off")
+            .env("GOTOOLCHAIN", "local")
+            .env("GOWORK", "off");
+        command
+    }
+
+    /// Whether it succeeds, and what it says.
+    fn run(&self, program: &str, arguments: &[&str]) -> (bool, String) {
+        said(&mut self.command(program, arguments))
+    }
+
+    fn must(&self, program: &str, arguments: &[&str]) {
+        let (success, text) = self.run(program, arguments);
+        assert!(success, "{program} {arguments:?}:\n{text}");
+    }
+
+    /// What Go's own checks find, and staticcheck, which leaves generated files alone unless they do not say so.
+    fn must_be_clean(&self) {
+        assert_eq!(self.run("gofmt", &["-l", "."]), (true, String::new()));
+        self.must("go", &["vet", "./..."]);
+        self.unmark(self.dir.path());
+        self.must("staticcheck", &["./..."]);
+    }
+
+    fn unmark(&self, folder: &Path) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                self.unmark(&path);
+            } else if path.extension().is_some_and(|extension| extension == "go") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let unmarked = text.replacen(
+                    &format!("// Code {}; DO NOT EDIT.\n", cargo_cell::bind::MARK),
+                    "",
+                    1,
+                );
+                std::fs::write(&path, unmarked).unwrap();
+            }
+        }
+    }
+}
+
+fn said(command: &mut Command) -> (bool, String) {
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+fn go() -> &'static dyn Language {
+    language("go").unwrap()
+}
+
+fn place() -> Place {
+    Place {
+        name: "cells".to_owned(),
+        import_path: Some("example.com/app/cells".to_owned()),
+    }
+}
+
+fn conformance() -> Snapshot {
+    let json = std::fs::read_to_string(Path::new(CONFORMANCE).join("conformance.json")).unwrap();
+    Snapshot::from_json(&json).unwrap()
+}
+
+#[test]
+fn nothing_is_found_in_generated_code() {
+    Module::of(&[&conformance(), &matrix::snapshot()]).must_be_clean();
+}
+
+#[test]
+fn values_are_those_of_rust_and_damaged_ones_are_refused() {
+    let module = Module::of(&[&conformance()]);
+    module.add("conformance", "cells/conformance");
+    let (success, text) = said(
+        module
+            .command("go", &["test", "-count=1", "./cells/conformance"])
+            .env("CELL_VALUES", Path::new(CONFORMANCE).join("values.json"))
+            .env(
+                "CELL_SNAPSHOT",
+                Path::new(CONFORMANCE).join("conformance.json"),
+            ),
+    );
+    assert!(success, "{text}");
+}
+
+#[test]
+fn the_client_survives_hostile_servers() {
+    let module = Module::of(&[]);
+    module.add("runtime", "cells/cell");
+    let (success, text) = said(
+        module
+            .command("go", &["test", "-count=1", "-timeout=120s", "./cells/cell"])
+            .env(
+                "CELL_PROTOCOL",
+                Path::new(CONFORMANCE).join("protocol.json"),
+            ),
+    );
+    assert!(success, "{text}");
+}
+
+#[test]
+fn the_go_client_plays_every_scenario() {
+    let module = Module::of(&[&matrix::snapshot()]);
+    module.add("matrix", "matrix");
+    module.must("go", &["build", "-o", "play", "./matrix"]);
+    matrix::play(&matrix::Program {
+        language: "go",
+        command: vec![module.path("play").into()],
+        folder: module.dir.path().to_owned(),
+    });
+}
+
+#[test]
+fn a_changed_schema_breaks_the_build_with_one_error() {
+    let snapshot = matrix::snapshot();
+    let module = Module::of(&[&snapshot]);
+    module.must("go", &["build", "./..."]);
+    let now = Fingerprint(0x8a37_0000_0000_0001);
+    module.write_all(vec![go().lock("matrix", now)]);
+    let (success, text) = module.run("go", &["build", "./..."]);
+    assert!(!success);
+    let errors: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let [error] = errors.as_slice() else {
+        panic!("not one error:\n{text}");
+    };
+    let code = snapshot.fingerprint.to_string();
+    for part in [
+        "cells/matrix/matrix.go:",
+        &code,
+        "0x8a37000000000001",
+        "run__cargo_cell_bind",
+    ] {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+}
+
+/// Each block of the page that is a whole file is compiled beside bindings of the matrix.
+#[test]
+fn the_pages_code_compiles() {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let module = Module::of(&[&matrix::snapshot()]);
+    let mut blocks = 0;
+    for block in page.split("```go\n").skip(1) {
+        let code = block.split("\n```").next().unwrap();
+        if code.starts_with("package ") {
+            module.write(&format!("example{blocks}/main.go"), &format!("{code}\n"));
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 0, "the page has no program");
+    assert_eq!(module.run("gofmt", &["-l", "."]), (true, String::new()));
+    module.must("go", &["vet", "./..."]);
+}
