@@ -316,12 +316,15 @@ impl Codec<'_> {
                     }
                     Kind::Enum if names::is_plain_enum(def) => {
                         let last = def.variants.len() - 1;
-                        text.open(&format!("if v > {last} {{"));
-                        text.line(&format!(
-                            "w.Fail(\"%d is no {}\", uint8(v))",
-                            rep.go(self.names)
-                        ));
-                        text.close("}");
+                        // With 256 variants every number is one.
+                        if last < usize::from(u8::MAX) {
+                            text.open(&format!("if v > {last} {{"));
+                            text.line(&format!(
+                                "w.Fail(\"%d is no {}\", uint8(v))",
+                                rep.go(self.names)
+                            ));
+                            text.close("}");
+                        }
                         text.line("w.PutTag(at, uint8(v))");
                     }
                     Kind::Enum => self.put_variants(&mut text, def, rep)?,

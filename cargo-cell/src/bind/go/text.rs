@@ -113,9 +113,28 @@ fn paragraph(line: &str) -> String {
         .strip_prefix('[')
         .and_then(|rest| rest.split_once("]: "))
     {
-        Some((name, rest)) => format!("{name}: {}", rest.trim_start()),
-        None => line.to_owned(),
+        Some((name, rest)) => quoted(&format!("{name}: {}", rest.trim_start())),
+        None => quoted(line),
     }
+}
+
+/// Doubled quotes as gofmt writes them in documentation.
+fn quoted(line: &str) -> String {
+    let mut quoted = String::new();
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        let ticks = rest.len() - rest.trim_start_matches('`').len();
+        let (taken, text) = match ticks {
+            // Not where somebody means Markdown.
+            3.. => (ticks, &rest[..ticks]),
+            2 => (2, "\u{201c}"),
+            _ if rest.starts_with("''") => (2, "\u{201d}"),
+            _ => (c.len_utf8(), &rest[..c.len_utf8()]),
+        };
+        quoted.push_str(text);
+        rest = &rest[taken..];
+    }
+    quoted
 }
 
 /// Code, with empty lines around it.
