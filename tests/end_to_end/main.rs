@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod bind;
 mod calls;
 mod escape;
 mod failures;

@@ -96,11 +96,17 @@ impl Workspace {
 
     /// Plain `cargo ARGS` in the workspace.
     pub(crate) fn cargo<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
+        self.cargo_in(&self.root(), args)
+    }
+
+    /// Plain `cargo ARGS` in a folder.
+    pub(crate) fn cargo_in<S: AsRef<OsStr>>(
+        &self,
+        folder: &Path,
+        args: impl IntoIterator<Item = S>,
+    ) -> Output {
         let mut command = Command::new(env!("CARGO"));
-        command
-            .args(args)
-            .current_dir(self.root())
-            .stdin(Stdio::null());
+        command.args(args).current_dir(folder).stdin(Stdio::null());
         self.prepare(&mut command);
         command.output().unwrap()
     }

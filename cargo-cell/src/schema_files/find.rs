@@ -12,6 +12,7 @@ use cell_runtime::schema::{Fingerprint, Snapshot};
 use super::bound::FILE;
 use super::read_snapshot;
 use crate::error::{Error, Result};
+use crate::workspace::Dirs;
 use crate::workspace::config::similar;
 
 /// Where snapshots may lie.
@@ -75,13 +76,25 @@ impl Shelves {
             Some((committed, schema_dir)) if writes(committed) || writes(schema_dir) => {
                 Some(schema_dir.clone())
             }
-            _ => folders(&self.home).into_iter().find(|dir| writes(dir)),
+            _ => folders(&self.home)
+                .into_iter()
+                .find(|dir| writes(dir))
+                .or_else(|| self.elsewhere(folder).filter(|_| writes(folder))),
         };
         Ok(Source {
             snapshot,
             path: path.to_owned(),
             schema_dir,
         })
+    }
+
+    /// The schemas in `$CELL_HOME` of the workspace whose committed `schema` folder this is.
+    fn elsewhere(&self, committed: &Path) -> Option<PathBuf> {
+        let root = committed
+            .parent()
+            .filter(|_| committed.ends_with("schema"))?;
+        let schema_dir = Dirs::new(self.home.parent()?, root).schema;
+        schema_dir.is_dir().then_some(schema_dir)
     }
 
     /// The names of the cells that have a snapshot: of the workspace, or else of all workspaces.

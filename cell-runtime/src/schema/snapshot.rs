@@ -33,6 +33,7 @@ impl Snapshot {
         #[derive(serde::Deserialize)]
         struct Head {
             format: u32,
+            #[serde(default)]
             archive: String,
         }
         let unreadable = |cause| Error::new(format!("the snapshot cannot be read: {cause}"));

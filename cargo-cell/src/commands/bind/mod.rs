@@ -107,7 +107,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         for cell in known.remember(&job.binding, &job.sources) {
             context.reporter.event(&Event::Note {
                 message: format!(
-                    "no workspace on this machine writes the snapshot of `{cell}`: bind again when you get a new one"
+                    "no workspace that is known here writes the snapshot of `{cell}`: bind again when you get a new one"
                 ),
             });
         }
