@@ -18,8 +18,8 @@ pub(super) enum Whose {
     Home(PathBuf),
 }
 
-/// The cells of a folder in a language.
-type Folders = BTreeMap<(PathBuf, String), BTreeMap<String, Whose>>;
+/// The cells of each folder in each language.
+pub(super) type Folders = BTreeMap<(PathBuf, String), BTreeMap<String, Whose>>;
 
 /// Everything that is remembered, declared and built.
 pub(super) struct Known {
@@ -151,13 +151,6 @@ impl Known {
     pub(super) fn at(&self, dir: &Path, lang: &str) -> BTreeMap<String, Whose> {
         let key = (dir.to_owned(), lang.to_owned());
         self.all().remove(&key).unwrap_or_default()
-    }
-
-    /// The cells that a folder holds.
-    pub(super) fn cells_in(&self, dir: &Path) -> BTreeSet<String> {
-        let all = self.all().into_iter();
-        let there = all.filter(|((folder, _), _)| folder == dir);
-        there.flat_map(|(_, cells)| cells.into_keys()).collect()
     }
 
     /// The folders that are remembered and match: of this workspace, and those around the current folder.

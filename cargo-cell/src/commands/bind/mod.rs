@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::schema_files::bound::{self, Binding, Work, unified};
 use crate::schema_files::find::Source;
 use crate::workspace::metadata;
-use known::{Known, Whose};
+use known::{Folders, Known, Whose};
 
 /// Write clients of cells in Go, Python, TypeScript or Rust
 ///
@@ -62,23 +62,21 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     let mut known = Known::load(context)?;
     let named = known.sources(&args.cells, &args.from)?;
     let dir = args.out.as_deref().map(bound::real).transpose()?;
-    let wanted = match &dir {
-        Some(dir) if !langs.is_empty() && !(named.is_empty() && known.cells_in(dir).is_empty()) => {
-            let mut wanted = BTreeMap::new();
-            for lang in &langs {
-                let mut cells = match args.only {
-                    true => BTreeMap::new(),
-                    false => known.at(dir, lang),
-                };
-                let named = named.keys().map(|name| (name.clone(), Whose::Named));
-                cells.extend(named);
-                if !cells.is_empty() {
-                    wanted.insert((dir.clone(), lang.clone()), cells);
+    let wanted: Folders = match &dir {
+        Some(dir) if !langs.is_empty() => {
+            let named = || named.keys().map(|name| (name.clone(), Whose::Named));
+            let cells = |lang: &String| -> BTreeMap<String, Whose> {
+                match args.only {
+                    true => named().collect(),
+                    false => known.at(dir, lang).into_iter().chain(named()).collect(),
                 }
-            }
-            wanted
+            };
+            let folders = langs
+                .iter()
+                .map(|lang| ((dir.clone(), lang.clone()), cells(lang)));
+            folders.filter(|(_, cells)| !cells.is_empty()).collect()
         }
-        Some(_) if args.lang.is_empty() && !named.is_empty() => {
+        Some(_) if !named.is_empty() => {
             return Err(Error::usage("in which language?")
                 .hint(format!("name it with `--lang`: {}", names())));
         }

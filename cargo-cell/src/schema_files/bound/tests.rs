@@ -1,4 +1,8 @@
 //! Decisions about folders, and what happens to real ones.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "these tests are about files on disk"
+)]
 
 use std::fs;
 use std::path::Path;
