@@ -45,13 +45,14 @@ export class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #depth = 0;
-  /** Bytes that may still be visited; an archive whose parts overlap would have more of them than it is long. */
-  #budget: number;
+  /** Bytes that may still be pointed to: in an archive whose parts overlap they would be more than it has. */
+  #bytesLeft: number;
+  #emptyLeft = EMPTY_ITEMS_MAX;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#budget = bytes.length + EMPTY_ITEMS_MAX;
+    this.#bytesLeft = bytes.length;
   }
 
   u8(at: number): number {
@@ -187,9 +188,9 @@ export class Reader {
 
   /** Counts items that take no bytes. */
   count(items: number): void {
-    this.#budget -= items;
-    if (this.#budget < 0) {
-      throw bad("its parts overlap, or it holds too many empty ones");
+    this.#emptyLeft -= items;
+    if (this.#emptyLeft < 0) {
+      throw bad("it holds too many items without bytes");
     }
   }
 
@@ -221,7 +222,11 @@ export class Reader {
     if (start < 0 || start % align !== 0 || end > this.#bytes.length) {
       throw bad("it points outside of itself");
     }
-    this.count(length * Math.max(size, 1));
+    this.#bytesLeft -= end - start;
+    if (this.#bytesLeft < 0) {
+      throw bad("its parts overlap");
+    }
+    this.count(size === 0 ? length : 0);
     return start;
   }
 

@@ -19,7 +19,7 @@ export function encode<T>(
 ): Uint8Array {
   const writer = new Writer();
   add?.(writer, value);
-  const at = writer.root(size, align);
+  const at = writer.begin(0, 1, size, align);
   put?.(writer, at, value);
   return writer.finish();
 }
