@@ -11,6 +11,7 @@ mod mutations;
 mod random;
 mod sources;
 mod tools;
+mod typescript;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
+import process from "node:process";
 import { setImmediate } from "node:timers";
 
 import { ClientState, type Outcome, type Request } from "./state.js";
@@ -132,13 +133,23 @@ export class Connection {
       return;
     }
     this.#isWriting = true;
-    const bytes = frames.length === 1 ? only : Buffer.concat(frames);
+    let isDispatched = false;
+    const bytes =
+      frames.length === 1
+        ? only.bytes
+        : Buffer.concat(frames.map((frame) => frame.bytes));
     this.#socket.write(bytes, (error) => {
       this.#isWriting = false;
       if (error) {
-        this.#state.writeFailed(`the connection failed: ${error.message}`);
+        // An error of the first attempt, which is reported before what is scheduled below: not a byte has left.
+        const unsent = isDispatched ? [] : frames;
+        const reason = `the connection failed: ${error.message}`;
+        this.#state.writeFailed(reason, unsent);
       }
       this.#settle();
+    });
+    process.nextTick(() => {
+      isDispatched = true;
     });
   }
 

@@ -50,7 +50,7 @@ interface Call {
 }
 
 /** A frame that waits to be sent. */
-interface Queued {
+export interface Queued {
   readonly bytes: Uint8Array;
   /** The call that it starts. */
   readonly call?: number;
@@ -148,19 +148,20 @@ export class ClientState {
   }
 
   /** The frames to send, all of them; they count as sent. */
-  takeOutput(): Uint8Array[] {
+  takeOutput(): readonly Queued[] {
     const queue = this.#queue;
     this.#queue = [];
-    return queue.map((queued) => queued.bytes);
+    return queue;
   }
 
   /**
    * Nothing can be written any more. Answers and a GOAWAY may still be on their way, so the calls that left wait for
-   * them; those that did not are free to go elsewhere.
+   * them; those that did not, those in frames that were taken and have certainly not left included, are free to go
+   * elsewhere.
    */
-  writeFailed(reason: string): void {
+  writeFailed(reason: string, unsent: readonly Queued[] = []): void {
     this.#isWritable = false;
-    const queue = this.#queue;
+    const queue = [...unsent, ...this.#queue];
     this.#queue = [];
     for (const { call } of queue) {
       if (call !== undefined) {
