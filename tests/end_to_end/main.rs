@@ -11,6 +11,7 @@
 mod bad_input;
 mod bind;
 mod calls;
+mod drift;
 mod escape;
 mod failures;
 mod kill;
@@ -18,6 +19,8 @@ mod load;
 mod saves;
 mod schema;
 mod support;
+#[path = "../bindings/tools.rs"]
+mod tools;
 
 /// A file that no `mod` names would never run.
 #[test]

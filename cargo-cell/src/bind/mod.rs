@@ -37,7 +37,7 @@ pub trait Language: Sync {
     /// Whether generated files import each other by the path of a module, as Go's do: [`Place::import_path`] is then
     /// always given.
     fn needs_import_path(&self) -> bool {
-        self.name() == "go"
+        false
     }
 
     /// Other names that the command line takes.

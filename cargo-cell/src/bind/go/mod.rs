@@ -53,6 +53,10 @@ impl Language for Go {
         "go"
     }
 
+    fn needs_import_path(&self) -> bool {
+        true
+    }
+
     fn generate(&self, snapshot: &Snapshot, place: &Place) -> Result<Vec<File>, Error> {
         let names = Names::of(snapshot, format!("{}/{SHARED}", import_path(place)))?;
         if names.package == SHARED {

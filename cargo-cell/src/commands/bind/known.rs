@@ -111,9 +111,10 @@ impl Known {
 
     /// The snapshot of a cell that a folder holds a binding of; nothing where there is none any more.
     pub(super) fn find(&self, cell: &str, whose: &Whose) -> Result<Option<Source>> {
+        let own = self.shelves.here.as_ref().map(|(_, schema_dir)| schema_dir);
         let here = match whose {
-            Whose::Named | Whose::Here => self.shelves.here.clone(),
-            Whose::Home(dir) => Some((dir.clone(), dir.clone())),
+            Whose::Home(dir) if Some(dir) != own => Some((dir.clone(), dir.clone())),
+            _ => self.shelves.here.clone(),
         };
         let shelves = Shelves {
             here,
