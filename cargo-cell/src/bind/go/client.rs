@@ -4,7 +4,7 @@ use cell_runtime::schema::{Error, Fingerprint, Route, Snapshot};
 
 use super::names::{self, Names};
 use super::rep::{Lowering, Rep};
-use super::text::Text;
+use super::text::{Text, has_docs};
 use super::types::{docs, in_place};
 
 /// The method that a binding of this fingerprint has and a lock asks for. Both stand in the compiler's message where they
@@ -18,7 +18,7 @@ pub(super) fn package_docs(text: &mut Text, snapshot: &Snapshot, names: &Names) 
         "// Package {} calls the cell `{}`.",
         names.package, snapshot.name
     ));
-    if !snapshot.docs.trim().is_empty() {
+    if has_docs(&snapshot.docs) {
         text.line("//");
         text.docs(&snapshot.docs);
     }

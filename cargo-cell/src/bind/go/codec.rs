@@ -124,9 +124,13 @@ impl<'a> Codec<'a> {
     pub(super) fn finish(self) -> String {
         let mut text = Text::default();
         text.line("// routes lists the codecs of all routes, by which tests reach them.");
-        text.open("var routes = []cell.Codec{");
-        text.insert(&self.table);
-        text.close("}");
+        if self.table.is_empty() {
+            text.line("var routes = []cell.Codec{}");
+        } else {
+            text.open("var routes = []cell.Codec{");
+            text.insert(&self.table);
+            text.close("}");
+        }
         text.line("");
         text.line("var _ = routes");
         text.line("");

@@ -176,17 +176,19 @@ fn with_imports(head: &str, code: &str, names: &Names) -> String {
         .collect();
     let mut text = Text::default();
     text.line("");
-    text.open("import (");
-    for name in &standard {
-        text.line(&format!("\"{name}\""));
-    }
-    if uses(SHARED) {
-        if !standard.is_empty() {
-            text.line("");
+    if standard.is_empty() {
+        text.line(&format!("import \"{}\"", names.runtime));
+    } else {
+        text.open("import (");
+        for name in &standard {
+            text.line(&format!("\"{name}\""));
         }
-        text.line(&format!("\"{}\"", names.runtime));
+        if uses(SHARED) {
+            text.line("");
+            text.line(&format!("\"{}\"", names.runtime));
+        }
+        text.close(")");
     }
-    text.close(")");
     text.line("");
     format!("{head}{}\n{code}", text.finish())
 }

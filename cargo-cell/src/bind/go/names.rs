@@ -6,6 +6,9 @@ use cell_runtime::schema::{Error, Field, Kind, Route, Shape, Snapshot, TypeDef, 
 
 use super::super::short_name;
 
+/// What the first type parameters are called; those behind them have numbers.
+const LETTERS: [&str; 7] = ["T", "U", "V", "W", "X", "Y", "Z"];
+
 /// The names of a binding's own items: they give way to the schema's.
 pub(super) struct Names {
     pub(super) package: String,
@@ -18,8 +21,8 @@ pub(super) struct Names {
     /// The connection's own methods.
     pub(super) close: String,
     pub(super) with_timeout: String,
-    /// What type parameters start with.
-    parameter: String,
+    /// What type parameters are called: letters, or numbered where the schema has types of one letter.
+    parameter: Option<String>,
     /// Package functions by route, and their methods.
     functions: BTreeMap<String, String>,
     /// What Go calls each exported item, and what that is in the schema.
@@ -37,7 +40,7 @@ impl Names {
             connect: String::new(),
             close: String::new(),
             with_timeout: String::new(),
-            parameter: "T".to_owned(),
+            parameter: None,
             functions: BTreeMap::new(),
             taken: BTreeMap::new(),
         };
@@ -59,12 +62,17 @@ impl Names {
             .collect();
         names.close = free("Close", &methods);
         names.with_timeout = free("WithTimeout", &methods);
-        while names
-            .taken
-            .keys()
-            .any(|name| is_numbered(name, &names.parameter))
+        let numbered = |name: &String| is_numbered(name, "T");
+        if LETTERS
+            .iter()
+            .any(|letter| names.taken.contains_key(*letter))
+            || names.taken.keys().any(numbered)
         {
-            names.parameter.push('T');
+            let mut prefix = "T".to_owned();
+            while names.taken.keys().any(|name| is_numbered(name, &prefix)) {
+                prefix.push('T');
+            }
+            names.parameter = Some(prefix);
         }
         Ok(names)
     }
@@ -124,7 +132,11 @@ impl Names {
 
     /// The name of a type parameter.
     pub(super) fn parameter(&self, index: usize) -> String {
-        format!("{}{index}", self.parameter)
+        match (&self.parameter, LETTERS.get(index)) {
+            (None, Some(letter)) => (*letter).to_owned(),
+            (None, None) => format!("T{index}"),
+            (Some(prefix), _) => format!("{prefix}{index}"),
+        }
     }
 }
 

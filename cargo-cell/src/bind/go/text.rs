@@ -43,6 +43,11 @@ impl Text {
         }
     }
 
+    /// Whether nothing is written yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// Appends the lines of another text at the indentation in force.
     pub(super) fn insert(&mut self, other: &Text) {
         other.text.lines().for_each(|line| self.line(line));
@@ -76,6 +81,11 @@ impl Text {
     }
 }
 
+/// Whether documentation says anything.
+pub(super) fn has_docs(docs: &str) -> bool {
+    lines(docs).iter().any(|line| !line.is_empty())
+}
+
 /// The lines of a comment: paragraphs without indentation, and what stood between fences behind a tab, which is how Go's
 /// documentation marks code. Ends without an empty line.
 fn lines(docs: &str) -> Vec<String> {
@@ -107,7 +117,7 @@ fn paragraph(line: &str) -> String {
         _ => line,
     };
     if line.starts_with("+build") {
-        return format!("- {line}");
+        return quoted(&format!("- {line}"));
     }
     match line
         .strip_prefix('[')
@@ -151,6 +161,10 @@ fn block(code: Vec<String>, lines: &mut Vec<String>) {
         .filter(|line| !line.trim().is_empty())
         .map(indent)
         .min();
+    // A comment does not begin with code.
+    if lines.iter().all(String::is_empty) && !code.is_empty() {
+        lines.push("Example:".to_owned());
+    }
     lines.push(String::new());
     for line in code {
         let line = line.get(common.unwrap_or_default()..).unwrap_or_default();

@@ -6,7 +6,7 @@ use cell_runtime::schema::{Error, Field, Kind, Shape, Snapshot, Ty, TypeDef};
 
 use super::names::{self, Names};
 use super::rep::{Lowering, Rep};
-use super::text::Text;
+use super::text::{Text, has_docs};
 
 /// The definitions that handlers answer with as errors, and that therefore are errors in Go.
 pub(super) struct Errors(BTreeSet<String>);
@@ -119,7 +119,7 @@ impl Types<'_> {
                 in_place(&error, &format!("field `{}` of `{}`", field.name, def.name))
             })?;
             let row = (name, rep.go(self.names));
-            if field.docs.trim().is_empty() {
+            if !has_docs(&field.docs) {
                 run.push(row);
                 continue;
             }
@@ -129,7 +129,7 @@ impl Types<'_> {
             }
             text.docs(&field.docs);
             text.line(&format!("{} {}", row.0, row.1));
-            if index + 1 < fields.len() && fields[index + 1].docs.trim().is_empty() {
+            if index + 1 < fields.len() && !has_docs(&fields[index + 1].docs) {
                 text.line("");
             }
         }
@@ -148,7 +148,7 @@ impl Types<'_> {
         text.line(&format!("// The values of {name}."));
         text.open("const (");
         for (index, variant) in def.variants.iter().enumerate() {
-            if index > 0 && !variant.docs.trim().is_empty() {
+            if index > 0 && has_docs(&variant.docs) {
                 text.line("");
             }
             text.docs(&variant.docs);
@@ -242,9 +242,9 @@ impl Types<'_> {
 
 /// The schema's documentation, or a sentence where it has none.
 pub(super) fn docs(text: &mut Text, docs: &str, otherwise: &str) {
-    match docs.trim().is_empty() {
-        true => text.docs(otherwise),
-        false => text.docs(docs),
+    match has_docs(docs) {
+        true => text.docs(docs),
+        false => text.docs(otherwise),
     }
 }
 

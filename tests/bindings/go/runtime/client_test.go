@@ -184,6 +184,44 @@ func TestWhatADrainingCellDidNotStartIsSentElsewhere(t *testing.T) {
 	calls.Wait()
 }
 
+func TestAfterAFailedWriteWhatTheCellStillSaysIsRead(t *testing.T) {
+	for _, says := range []bool{false, true} {
+		says := says
+		started, shut := make(chan struct{}), make(chan struct{})
+		client := serve(t, func(n int, p *peer) {
+			p.welcome()
+			if n > 1 {
+				p.echo()
+				return
+			}
+			first := p.next()
+			close(started)
+			if says {
+				p.send(kindGoAway, 0, first.callID, nil)
+			}
+			_ = p.Conn.(*net.UnixConn).CloseRead()
+			<-shut
+			p.send(kindResponse, 0, first.callID, first.payload)
+		})
+		var calls sync.WaitGroup
+		calls.Add(1)
+		go func() {
+			defer calls.Done()
+			if got, err := ask(context.Background(), client, 1); err != nil || got != 1 {
+				t.Errorf("the call that was started: %d, %v", got, err)
+			}
+		}()
+		<-started
+		for n := uint32(2); n < 20; n++ {
+			if got, err := ask(context.Background(), client, n); err != nil || got != n {
+				t.Errorf("a call that did not leave: %d, %v", got, err)
+			}
+		}
+		close(shut)
+		calls.Wait()
+	}
+}
+
 func TestACellThatDiesFailsWhatItMayHaveStarted(t *testing.T) {
 	client := serve(t, func(n int, p *peer) {
 		p.welcome()

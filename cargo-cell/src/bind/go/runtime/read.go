@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 )
 
 const (
@@ -96,6 +97,9 @@ func (c *conn) frame(h header, payload []byte) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.phase == closed {
+		return net.ErrClosed
+	}
 	if h.kind == kindHelloAck && c.phase == awaitingAck {
 		refused, err := parseHelloAck(payload)
 		if err != nil {
