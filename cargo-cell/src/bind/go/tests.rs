@@ -59,7 +59,10 @@ fn enumeration(name: &str, params: usize, variants: &[Value]) -> Value {
     json!({ "k": "enum", "id": format!("x::{name}"), "name": name, "params": params, "variants": variants })
 }
 
-fn service(name: &str, routes: &[(&str, &[(&str, &str)], &str, Option<&str>)]) -> Value {
+/// Name, arguments, value and error.
+type Route<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, Option<&'a str>);
+
+fn service(name: &str, routes: &[Route<'_>]) -> Value {
     let routes: Vec<Value> = routes
         .iter()
         .map(|(name, args, ok, err)| {
@@ -422,7 +425,7 @@ fn refused(records: &[Value]) -> String {
 #[test]
 fn what_becomes_one_name_is_refused_by_its_names_in_rust() {
     let fields = structure("Point", 0, &[("a_b", "u8"), ("aB", "u8")]);
-    let route: (&str, &[(&str, &str)], &str, Option<&str>) = ("get", &[], "x::Point", None);
+    let route: Route<'_> = ("get", &[], "x::Point", None);
     assert_eq!(
         refused(&[fields, service("a", &[route])]),
         "the fields `a_b` and `aB` of `Point` are both `AB` in Go; rename one of them"
