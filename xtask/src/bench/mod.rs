@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures, each measured beside what it is compared with.
 
+mod bind;
 mod edits;
 
 use anyhow::Result;
@@ -20,6 +21,8 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Bindings of a service of 200 types: writing them in three languages, and what deriving them adds to `cargo check`
+    Bind(bind::Args),
     /// From the last write of an edit to the first answer of the new code, without the build
     Loop(edits::Args),
 }
@@ -36,6 +39,7 @@ pub fn run(args: &Args) -> Result<()> {
             shell::run(cargo.env("CARGO_TARGET_DIR", &target))?;
             shell::run(shell::command(target.join("release/bench-call")).args(rest))
         }
+        What::Bind(args) => bind::run(args),
         What::Loop(args) => edits::run(args),
     }
 }
