@@ -587,3 +587,33 @@ fn builds_at_once_leave_whole_files() {
             .ok_or_else(|| "it is not".to_owned())
     });
 }
+
+/// What `docs/bindings.md` tells to type works, in its order, and what it tells to write is understood.
+#[test]
+fn the_page_about_bindings_is_true() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bindings.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks = |kind: &str| -> Vec<String> {
+        let open = format!("```{kind}\n");
+        let blocks = page.split(&open).skip(1);
+        blocks
+            .map(|block| block.split("```").next().unwrap().to_owned())
+            .collect()
+    };
+    let workspace = Workspace::new("hello");
+    let mut ran = 0;
+    for line in blocks("console").iter().flat_map(|block| block.lines()) {
+        let line = line.strip_prefix("$ cargo cell ").unwrap();
+        success(workspace.run(line.split(' ')));
+        ran += 1;
+    }
+    assert!(ran >= 6, "the page tells {ran} commands");
+    for block in blocks("toml") {
+        workspace.write("button/Cell.toml", &block);
+        workspace.write("go.mod", "module example.com/app\n");
+        success(workspace.run(["build"]));
+        for file in ["clients/button/lock.go", "clients/button/lock.ts"] {
+            assert!(workspace.root().join(file).exists(), "{file}");
+        }
+    }
+}
