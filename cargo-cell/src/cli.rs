@@ -60,8 +60,10 @@ pub struct Global {
 /// The views of the event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Ui {
-    /// What suits: lines for people
+    /// What suits: the terminal UI for `dev` on a terminal, else lines for people
     Auto,
+    /// The whole terminal: cells, problems, logs
+    Tui,
     /// Lines for people
     Plain,
     /// One JSON object a line, on stdout

@@ -49,6 +49,8 @@ pub enum Request {
         /// These cells; all when empty.
         cells: Vec<String>,
     },
+    /// Build again, although nothing changed.
+    Rebuild,
     /// Stop everything and leave.
     Down,
 }

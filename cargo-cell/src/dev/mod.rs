@@ -16,12 +16,13 @@ mod supervised;
 mod swapping;
 mod timing;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::cli::Context;
+use crate::cli::{Context, Ui};
 use crate::error::{Context as _, Error, Result};
 use crate::event::{Event, Sink};
 use crate::supervisor::Supervisor;
@@ -39,6 +40,9 @@ pub fn start(
     cell_runtime::discovery::check_socket_path(&dirs.run.join(control::NAME)).map_err(|cause| {
         Error::environment(cause.to_string()).hint("give a shorter folder with `--home DIR`")
     })?;
+    if wants_screen(context)? {
+        context.reporter.take_screen(&dirs.run);
+    }
     let reporter = context.reporter.clone();
     let sink = Sink::new(move |event| reporter.event(&event));
     let config = SupervisorConfig {
@@ -65,6 +69,23 @@ pub fn start(
         })
         .await
     })
+}
+
+/// Whether events are shown on the whole terminal.
+fn wants_screen(context: &Context) -> Result<bool> {
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let global = &context.global;
+    match global.ui {
+        Ui::Tui if !terminal => Err(Error::usage("`--ui tui` needs a terminal")
+            .hint("`--ui plain` and `--ui json` work without one")),
+        Ui::Tui => Ok(true),
+        // A dumb terminal cannot place text.
+        Ui::Auto => Ok(terminal
+            && global.quiet == 0
+            && global.verbose == 0
+            && std::env::var_os("TERM").is_some_and(|term| term != "dumb")),
+        Ui::Plain | Ui::Json => Ok(false),
+    }
 }
 
 /// What the supervisor says goes to the reporter, and what cells print also to those who follow it.

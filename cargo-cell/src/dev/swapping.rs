@@ -179,6 +179,10 @@ impl Loop {
                     }
                 });
             }
+            Request::Rebuild => {
+                self.act(Happened::Changed { workspace: true }).await;
+                let _ = answers.try_send(serde_json::json!({"building": true}));
+            }
             Request::Down => {
                 if !self.state.is_stopping() {
                     self.sink.send(Event::Stopping {

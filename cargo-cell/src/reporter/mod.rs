@@ -3,7 +3,9 @@
 mod json;
 mod plain;
 mod progress;
+mod tui;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -45,6 +47,7 @@ enum Order {
     Result(String),
     BadResult(String),
     Error(Error, f64),
+    Screen(PathBuf),
     Finish(std::sync::mpsc::SyncSender<()>),
 }
 
@@ -89,6 +92,11 @@ impl Reporter {
         self.order(Order::Error(error.clone(), json::now_ms()));
     }
 
+    /// Shows events on the whole terminal from now on. The keys ask the loop that runs in this folder.
+    pub fn take_screen(&self, run_dir: &Path) {
+        self.order(Order::Screen(run_dir.to_owned()));
+    }
+
     /// Whether JSON events are asked for.
     #[must_use]
     pub fn is_json(&self) -> bool {
@@ -122,6 +130,7 @@ fn print(settings: Settings, orders: &Receiver<Order>, backlog: &AtomicUsize, lo
     );
     let mut stdout = anstream::AutoStream::new(std::io::stdout(), choice);
     let silent = settings.quiet >= 2;
+    let mut screen: Option<tui::Tui> = None;
     while let Ok(order) = orders.recv() {
         let left = backlog.fetch_sub(1, Ordering::Relaxed);
         if left < BACKLOG_MAX / 2 {
@@ -139,20 +148,47 @@ fn print(settings: Settings, orders: &Receiver<Order>, backlog: &AtomicUsize, lo
             }
         }
         match order {
+            Order::Screen(run_dir) => match tui::Tui::start(run_dir, colours(choice)) {
+                Ok(tui) => screen = Some(tui),
+                Err(cause) => {
+                    let message = format!("no terminal UI: {cause}");
+                    plain.event(&Event::Warning { message });
+                }
+            },
+            Order::Event(event, _) if let Some(screen) = &screen => screen.event(&event),
             Order::Event(event, at_ms) => show(settings, &mut plain, &mut stdout, &event, at_ms),
             Order::Result(text) => result(&mut stdout, &text),
             Order::BadResult(text) => plain.line(&text),
             Order::Error(error, at_ms) if settings.json => json::error(&mut stdout, &error, at_ms),
             Order::Error(error, _) => {
+                leave(&mut screen);
                 if !error.shown && !silent {
                     plain.error(&error);
                 }
             }
             Order::Finish(done) => {
+                leave(&mut screen);
                 plain.finish();
                 let _ = done.send(());
             }
         }
+    }
+}
+
+/// What comes next is for a terminal as it was.
+fn leave(screen: &mut Option<tui::Tui>) {
+    if let Some(screen) = screen.take() {
+        screen.finish();
+    }
+}
+
+/// Whether this choice means colours on a terminal.
+fn colours(choice: anstream::ColorChoice) -> bool {
+    let no = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match choice {
+        anstream::ColorChoice::Never => false,
+        anstream::ColorChoice::Auto => !no,
+        _ => true,
     }
 }
 
