@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 use crate::cli::{Context, Ui};
 use crate::error::{Context as _, Error, Result};
 use crate::event::{Event, Sink};
+use crate::reporter::{Ask, Asker};
 use crate::supervisor::Supervisor;
 use crate::supervisor::{SupervisorConfig, SupervisorEvent};
 use crate::workspace::{Dirs, Workspace};
@@ -41,7 +42,7 @@ pub fn start(
         Error::environment(cause.to_string()).hint("give a shorter folder with `--home DIR`")
     })?;
     if wants_screen(context)? {
-        context.reporter.take_screen(&dirs.run);
+        context.reporter.take_screen(asker(dirs.run.clone()));
     }
     let reporter = context.reporter.clone();
     let sink = Sink::new(move |event| reporter.event(&event));
@@ -86,6 +87,42 @@ fn wants_screen(context: &Context) -> Result<bool> {
             && std::env::var_os("TERM").is_some_and(|term| term != "dumb")),
         Ui::Plain | Ui::Json => Ok(false),
     }
+}
+
+/// Answers the terminal UI over the loop's control socket, as every command is.
+fn asker(run_dir: PathBuf) -> Asker {
+    Arc::new(move |what| {
+        let request = match what {
+            Ask::Restart(cells) => control::Request::Restart {
+                cells: cells.clone(),
+            },
+            Ask::Rebuild => control::Request::Rebuild,
+            Ask::Calls => control::Request::Status,
+            Ask::Stop => {
+                // As if the terminal had said it: the second one hastens.
+                let raised = nix::sys::signal::raise(nix::sys::signal::Signal::SIGINT);
+                return raised.map(|()| Vec::new()).map_err(|e| e.to_string());
+            }
+        };
+        let mut wrong = None;
+        let mut calls = Vec::new();
+        let asked = control::ask(&run_dir, &request, &mut |answer| {
+            wrong = answer["error"].as_str().map(str::to_owned);
+            for cell in answer["cells"].as_array().into_iter().flatten() {
+                let callees = cell["calls"].as_array().into_iter().flatten();
+                let callees = callees.filter_map(|name| Some(name.as_str()?.to_owned()));
+                if let Some(name) = cell["name"].as_str() {
+                    calls.push((name.to_owned(), callees.collect()));
+                }
+            }
+            true
+        });
+        match (asked, wrong) {
+            (Err(error), _) => Err(error.to_string()),
+            (Ok(_), Some(why)) => Err(why),
+            (Ok(_), None) => Ok(calls),
+        }
+    })
 }
 
 /// What the supervisor says goes to the reporter, and what cells print also to those who follow it.

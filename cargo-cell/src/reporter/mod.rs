@@ -5,7 +5,6 @@ mod plain;
 mod progress;
 mod tui;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -42,12 +41,31 @@ pub struct Reporter {
     settings: Settings,
 }
 
+/// What the terminal UI asks of the loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// New generations of these cells; of all where there is none.
+    Restart(Vec<String>),
+    /// Build again, although nothing changed.
+    Rebuild,
+    /// Stop everything; asked again, at once.
+    Stop,
+    /// Who calls whom.
+    Calls,
+}
+
+/// What there is to say to an [`Ask`].
+pub type Answer = std::result::Result<Vec<(String, Vec<String>)>, String>;
+
+/// Answers what the terminal UI asks; it may block.
+pub type Asker = Arc<dyn Fn(&Ask) -> Answer + Send + Sync>;
+
 enum Order {
     Event(Box<Event>, f64),
     Result(String),
     BadResult(String),
     Error(Error, f64),
-    Screen(PathBuf),
+    Screen(Asker),
     Finish(std::sync::mpsc::SyncSender<()>),
 }
 
@@ -92,9 +110,9 @@ impl Reporter {
         self.order(Order::Error(error.clone(), json::now_ms()));
     }
 
-    /// Shows events on the whole terminal from now on. The keys ask the loop that runs in this folder.
-    pub fn take_screen(&self, run_dir: &Path) {
-        self.order(Order::Screen(run_dir.to_owned()));
+    /// Shows events on the whole terminal from now on; `asker` answers what its keys ask.
+    pub fn take_screen(&self, asker: Asker) {
+        self.order(Order::Screen(asker));
     }
 
     /// Whether JSON events are asked for.
@@ -148,7 +166,7 @@ fn print(settings: Settings, orders: &Receiver<Order>, backlog: &AtomicUsize, lo
             }
         }
         match order {
-            Order::Screen(run_dir) => match tui::Tui::start(run_dir, colours(choice)) {
+            Order::Screen(asker) => match tui::Tui::start(asker, colours(choice)) {
                 Ok(tui) => screen = Some(tui),
                 Err(cause) => {
                     let message = format!("no terminal UI: {cause}");

@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::super::Ask;
 use super::model::{Effect, Model, Pane};
 
 /// The keys, as the help and the last line of the screen show them.
@@ -27,7 +28,7 @@ pub(super) const KEYS: [(&str, &str); 15] = [
 pub(super) fn press(model: &mut Model, key: KeyEvent, page: usize) -> Option<Effect> {
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     if ctrl && matches!(key.code, KeyCode::Char('c' | 'd')) {
-        return Some(Effect::Stop);
+        return Some(Effect::Ask(Ask::Stop));
     }
     if let Some(typed) = &mut model.typing {
         match key.code {
@@ -51,14 +52,14 @@ pub(super) fn press(model: &mut Model, key: KeyEvent, page: usize) -> Option<Eff
         return None;
     }
     match key.code {
-        KeyCode::Char('q') => return Some(Effect::Stop),
+        KeyCode::Char('q') => return Some(Effect::Ask(Ask::Stop)),
         KeyCode::Char('r') => {
             return model
                 .chosen()
-                .map(|cell| Effect::Restart(vec![cell.to_owned()]));
+                .map(|cell| Effect::Ask(Ask::Restart(vec![cell.to_owned()])));
         }
-        KeyCode::Char('R') => return Some(Effect::Restart(Vec::new())),
-        KeyCode::Char('b') => return Some(Effect::Rebuild),
+        KeyCode::Char('R') => return Some(Effect::Ask(Ask::Restart(Vec::new()))),
+        KeyCode::Char('b') => return Some(Effect::Ask(Ask::Rebuild)),
         KeyCode::Char('y') => return Some(Effect::Copy(shown(model))),
         KeyCode::Up | KeyCode::Char('k') => choose(model, model.selected.saturating_sub(1)),
         KeyCode::Down | KeyCode::Char('j') => choose(model, model.selected + 1),

@@ -13,7 +13,6 @@ mod tests;
 mod view;
 
 use std::io::{self, Stdout};
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -23,7 +22,7 @@ use crossterm::{execute, terminal};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use crate::dev::control::{self, Request};
+use super::{Ask, Asker};
 use crate::event::Event;
 use model::{Effect, Model};
 use view::Look;
@@ -51,7 +50,7 @@ pub(super) struct Tui {
 
 impl Tui {
     /// Takes the terminal. An error leaves it as it was.
-    pub(super) fn start(run_dir: PathBuf, colour: bool) -> io::Result<Tui> {
+    pub(super) fn start(asker: Asker, colour: bool) -> io::Result<Tui> {
         let screen = Screen::open()?;
         let (messages, received) = channel();
         let inputs = messages.clone();
@@ -68,7 +67,7 @@ impl Tui {
         let back = messages.clone();
         std::thread::Builder::new()
             .name("tui".into())
-            .spawn(move || run(screen, &received, &back, &run_dir, Look { colour }))?;
+            .spawn(move || run(screen, &received, &back, &asker, Look { colour }))?;
         Ok(Tui { messages })
     }
 
@@ -126,7 +125,7 @@ fn run(
     mut screen: Screen,
     received: &Receiver<Message>,
     back: &Sender<Message>,
-    run_dir: &std::path::Path,
+    asker: &Asker,
     look: Look,
 ) {
     let mut model = Model::new();
@@ -152,7 +151,7 @@ fn run(
                 model.event(&event);
                 dirty = true;
                 if matches!(*event, Event::Swapped { .. }) {
-                    ask_calls(back, run_dir);
+                    ask(Ask::Calls, back, asker);
                 }
             }
             Ok(Message::Calls(calls)) => {
@@ -161,7 +160,7 @@ fn run(
             }
             Ok(Message::Input(Input::Key(key))) if key.kind != KeyEventKind::Release => {
                 if let Some(effect) = keys::press(&mut model, key, page) {
-                    perform(effect, back, run_dir);
+                    perform(effect, back, asker);
                 }
                 dirty = true;
             }
@@ -186,37 +185,10 @@ fn run(
     }
 }
 
-/// Asks who calls whom: that is known once cells are built.
-fn ask_calls(back: &Sender<Message>, run_dir: &std::path::Path) {
-    let (back, run_dir) = (back.clone(), run_dir.to_owned());
-    std::thread::spawn(move || {
-        let names = |value: &serde_json::Value| -> Vec<String> {
-            let list = value.as_array().into_iter().flatten();
-            list.filter_map(|name| Some(name.as_str()?.to_owned()))
-                .collect()
-        };
-        // A loop that does not answer is about to say why.
-        let _ = control::ask(&run_dir, &Request::Status, &mut |answer| {
-            let cells = answer["cells"].as_array().into_iter().flatten();
-            let calls = cells.filter_map(|cell| {
-                Some((cell["name"].as_str()?.to_owned(), names(&cell["calls"])))
-            });
-            let _ = back.send(Message::Calls(calls.collect()));
-            false
-        });
-    });
-}
-
-/// Asks the loop over its control socket, as every command does; what goes wrong is said.
-fn perform(effect: Effect, back: &Sender<Message>, run_dir: &std::path::Path) {
-    let request = match effect {
-        Effect::Restart(cells) => Request::Restart { cells },
-        Effect::Rebuild => Request::Rebuild,
-        Effect::Stop => {
-            // As if the terminal had said it: the second one hastens.
-            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGINT);
-            return;
-        }
+/// Does what a key asks for.
+fn perform(effect: Effect, back: &Sender<Message>, asker: &Asker) {
+    match effect {
+        Effect::Ask(what) => ask(what, back, asker),
         Effect::Copy(text) => {
             let copied = execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text));
             let word = match copied {
@@ -224,22 +196,20 @@ fn perform(effect: Effect, back: &Sender<Message>, run_dir: &std::path::Path) {
                 Err(error) => format!("not copied: {error}"),
             };
             let _ = back.send(Message::Word(word));
-            return;
         }
-    };
-    let (back, run_dir) = (back.clone(), run_dir.to_owned());
+    }
+}
+
+/// Asks without making the screen wait; what goes wrong is said.
+fn ask(what: Ask, back: &Sender<Message>, asker: &Asker) {
+    let (back, asker) = (back.clone(), asker.clone());
     std::thread::spawn(move || {
-        let mut word = None;
-        let asked = control::ask(&run_dir, &request, &mut |answer| {
-            word = answer["error"].as_str().map(str::to_owned);
-            true
-        });
-        let word = match asked {
-            Ok(_) => word,
-            Err(error) => Some(error.to_string()),
+        let message = match asker(&what) {
+            Ok(calls) if what == Ask::Calls => Message::Calls(calls),
+            Ok(_) => return,
+            Err(why) => Message::Word(why),
         };
-        if let Some(word) = word {
-            let _ = back.send(Message::Word(word));
-        }
+        // The screen may be gone.
+        let _ = back.send(message);
     });
 }

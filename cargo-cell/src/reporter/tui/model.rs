@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::Ask;
 use super::logs::Logs;
 use crate::event::{Event, Level, Timings};
 use crate::supervisor::SupervisorEvent;
@@ -12,12 +13,8 @@ const PROBLEMS_MAX: usize = 200;
 /// What the UI wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// New generations of these cells; of all where there is none.
-    Restart(Vec<String>),
-    /// Build again, although nothing changed.
-    Rebuild,
-    /// Stop everything; asked again, at once.
-    Stop,
+    /// Something of the loop.
+    Ask(Ask),
     /// Put a text on the clipboard.
     Copy(String),
 }

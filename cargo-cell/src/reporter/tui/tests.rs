@@ -8,6 +8,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+use super::super::Ask;
 use super::keys::press;
 use super::model::{Effect, Model, Pane, Usage};
 use super::view::{Look, draw};
@@ -24,7 +25,7 @@ fn market() -> Model {
         folder: name.to_owned(),
     });
     model.event(&Event::CellsFound {
-        root: "/home/ann/market".to_owned(),
+        root: "/w/market".to_owned(),
         cells: cells.to_vec(),
     });
     build(&mut model, true);
@@ -249,7 +250,7 @@ fn keys_do_what_the_help_says() {
     let mut model = market();
     assert_eq!(
         key(&mut model, KeyCode::Char('r')),
-        Some(Effect::Restart(vec!["exchange".to_owned()]))
+        Some(Effect::Ask(Ask::Restart(vec!["exchange".to_owned()])))
     );
     for _ in 0..9 {
         key(&mut model, KeyCode::Down);
@@ -272,11 +273,17 @@ fn keys_do_what_the_help_says() {
         panic!("nothing is copied");
     };
     assert_eq!(text, "trader: ann buys 5 at 10012");
-    assert_eq!(key(&mut model, KeyCode::Char('b')), Some(Effect::Rebuild));
-    assert_eq!(key(&mut model, KeyCode::Char('q')), Some(Effect::Stop));
+    assert_eq!(
+        key(&mut model, KeyCode::Char('b')),
+        Some(Effect::Ask(Ask::Rebuild))
+    );
+    assert_eq!(
+        key(&mut model, KeyCode::Char('q')),
+        Some(Effect::Ask(Ask::Stop))
+    );
     let ctrl_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     model.typing = Some(String::new());
-    assert_eq!(press(&mut model, ctrl_c, 10), Some(Effect::Stop));
+    assert_eq!(press(&mut model, ctrl_c, 10), Some(Effect::Ask(Ask::Stop)));
 }
 
 #[test]
