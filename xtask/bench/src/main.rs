@@ -4,6 +4,7 @@
 //! pinned: first to one core together, then to two. Rounds are interleaved, so a change of the machine's mood meets all.
 
 mod cell_rpc;
+mod client;
 mod measure;
 mod pin;
 mod raw;
@@ -34,6 +35,7 @@ fn main() -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         [_, "serve", kind, socket, cpu] => serve(kind, Path::new(socket), cpu.parse()?),
+        [_, "client"] => client::run(),
         [_, rest @ ..] => compare(&Settings::parse(rest)?),
         [] => bail!("no arguments at all"),
     }

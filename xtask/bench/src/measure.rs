@@ -52,6 +52,18 @@ pub struct Samples {
     rates: Vec<f64>,
 }
 
+impl Samples {
+    /// The percentiles 50, 90 and 99 of the first part.
+    pub fn percentiles(&self) -> [Duration; 3] {
+        [50, 90, 99].map(|percent| percentile(&self.lone, percent))
+    }
+
+    /// Calls a second in the second part.
+    pub fn rate(&self) -> f64 {
+        median(&self.rates).unwrap_or_default()
+    }
+}
+
 /// Both parts of a round.
 pub async fn both<C: Caller>(caller: &C, settings: &Settings, samples: &mut Samples) -> Result<()> {
     lone(caller, settings, samples).await?;

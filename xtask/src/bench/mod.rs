@@ -2,6 +2,9 @@
 
 mod bind;
 mod edits;
+mod languages;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -25,21 +28,27 @@ enum What {
     Bind(bind::Args),
     /// From the last write of an edit to the first answer of the new code, without the build
     Loop(edits::Args),
+    /// A 64-byte call from each language's client to the same Rust service
+    Languages(languages::Args),
 }
 
 /// Runs a benchmark.
 pub fn run(args: &Args) -> Result<()> {
     match &args.what {
-        What::Call { rest } => {
-            // A workspace of its own: what it compares with never slows the project's builds down.
-            let target = shell::target_dir().join("bench");
-            let mut cargo = shell::cargo();
-            cargo.args(["build", "--quiet", "--release", "--workspace"]);
-            cargo.args(["--manifest-path", "xtask/bench/Cargo.toml"]);
-            shell::run(cargo.env("CARGO_TARGET_DIR", &target))?;
-            shell::run(shell::command(target.join("release/bench-call")).args(rest))
-        }
         What::Bind(args) => bind::run(args),
+        What::Call { rest } => shell::run(shell::command(build()?.join("bench-call")).args(rest)),
         What::Loop(args) => edits::run(args),
+        What::Languages(args) => languages::run(args),
     }
+}
+
+/// Builds the programs of `xtask/bench`, and returns their folder.
+fn build() -> Result<PathBuf> {
+    // A workspace of its own: what it compares with never slows the project's builds down.
+    let target = shell::target_dir().join("bench");
+    let mut cargo = shell::cargo();
+    cargo.args(["build", "--quiet", "--release", "--workspace"]);
+    cargo.args(["--manifest-path", "xtask/bench/Cargo.toml"]);
+    shell::run(cargo.env("CARGO_TARGET_DIR", &target))?;
+    Ok(target.join("release"))
 }

@@ -98,9 +98,14 @@ fn node() -> Result<()> {
     })
 }
 
+/// Where the tools of a language lie.
+pub fn folder(name: &str) -> PathBuf {
+    shell::target_dir().join("tools").join(name)
+}
+
 /// Installs into a folder of `target/tools`, unless it holds what `version` describes.
 fn once(name: &str, version: &str, install: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let folder: PathBuf = shell::target_dir().join("tools").join(name);
+    let folder = folder(name);
     let stamp = folder.join("installed");
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == version) {
         return Ok(());

@@ -2,6 +2,8 @@
 
 mod languages;
 
+pub use languages::{ensure as ensure_languages, folder};
+
 use anyhow::Result;
 
 use crate::shell;
@@ -11,7 +13,7 @@ use crate::shell;
 pub fn ensure() -> Result<()> {
     ensure_bwrap();
     ensure_components()?;
-    languages::ensure()
+    ensure_languages()
 }
 
 fn ensure_components() -> Result<()> {
