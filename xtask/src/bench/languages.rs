@@ -40,7 +40,7 @@ const SOURCES: &str = "xtask/bench/languages";
 /// Runs the benchmark.
 pub fn run(args: &Args) -> Result<()> {
     tools::ensure_languages()?;
-    let tool = shell::build_fast_tool()?;
+    let tool = shell::build_tool()?;
     let programs = super::build()?;
     let scratch = Scratch::new("cell-bench")?;
     let clients = LANGUAGES
