@@ -37,6 +37,13 @@ pub enum FromCell {
         /// Its pid as it sees it; inside a sandbox not the pid outside.
         pid: u32,
     },
+    /// What was asked with `measure`.
+    Measured {
+        /// Calls that were answered since the cell started.
+        calls: u64,
+        /// The time that 99 of 100 calls answered since the last measurement took at most, in microseconds.
+        p99_us: Option<u64>,
+    },
     /// It has answered every call that it started, and exits.
     Drained,
     /// It cannot serve.
@@ -58,6 +65,8 @@ pub enum ToCell {
         /// How long calls may still run, in milliseconds.
         limit_ms: u64,
     },
+    /// Say how many calls were answered, and how fast.
+    Measure,
     /// Something newer than this version.
     #[serde(other)]
     Unknown,

@@ -49,6 +49,8 @@ pub enum Request {
         /// These cells; all when empty.
         cells: Vec<String>,
     },
+    /// Every cell is to say how many calls it answers, as an event.
+    Measure,
     /// Build again, although nothing changed.
     Rebuild,
     /// Stop everything and leave.

@@ -93,6 +93,8 @@ pub trait Fleet: Send + Sync + 'static {
     fn apply(&self, cells: Vec<Start>, all_or_none: bool) -> Answer<Outcome>;
     /// Starts a new generation of the same binary.
     fn restart(&self, name: &str) -> Answer<Result<(), String>>;
+    /// Every cell is to say how many calls it answers.
+    fn measure(&self) {}
     /// A cell is no longer part of the workspace.
     fn retire(&self, name: &str) -> Answer<()>;
     /// Stops everything: letting calls finish, or at once.

@@ -97,6 +97,7 @@ fn asker(run_dir: PathBuf) -> Asker {
                 cells: cells.clone(),
             },
             Ask::Rebuild => control::Request::Rebuild,
+            Ask::Measure => control::Request::Measure,
             Ask::Calls => control::Request::Status,
             Ask::Stop => {
                 // As if the terminal had said it: the second one hastens.

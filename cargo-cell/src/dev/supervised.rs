@@ -32,6 +32,10 @@ impl Fleet for Supervisor {
         })
     }
 
+    fn measure(&self) {
+        Supervisor::measure(self);
+    }
+
     fn retire(&self, name: &str) -> Answer<()> {
         Supervisor::retire(self, name);
         Box::pin(async {})

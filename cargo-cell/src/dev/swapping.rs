@@ -179,6 +179,10 @@ impl Loop {
                     }
                 });
             }
+            Request::Measure => {
+                self.fleet.measure();
+                let _ = answers.try_send(serde_json::json!({"measuring": true}));
+            }
             Request::Rebuild => {
                 self.act(Happened::Changed { workspace: true }).await;
                 let _ = answers.try_send(serde_json::json!({"building": true}));

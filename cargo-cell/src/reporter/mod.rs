@@ -50,6 +50,8 @@ pub enum Ask {
     Rebuild,
     /// Stop everything; asked again, at once.
     Stop,
+    /// Every cell is to say how many calls it answers, as an event.
+    Measure,
     /// Who calls whom.
     Calls,
 }

@@ -192,6 +192,8 @@ impl Plain {
     fn cell(&mut self, chatty: bool, event: &SupervisorEvent) {
         let verbose = self.settings.verbose > 0;
         match event {
+            // For whoever asked.
+            SupervisorEvent::Measured { .. } => {}
             SupervisorEvent::Starting { cell, generation } => {
                 self.said.remove(cell);
                 self.status(

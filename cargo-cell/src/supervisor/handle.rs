@@ -20,6 +20,8 @@ pub(super) enum Control {
     Status(oneshot::Sender<Vec<CellStatus>>),
     /// What callers of a cell without a live generation are told.
     SetUnavailable(String, String),
+    /// Every cell is to say how many calls it answers.
+    Measure,
     /// The last lines of a cell.
     Logs(String, usize, oneshot::Sender<Vec<(Stream, String)>>),
 }
@@ -40,6 +42,12 @@ impl Supervisor {
         let (control, inbox) = mpsc::unbounded_channel();
         super::task::start(config, events, inbox)?;
         Ok(Supervisor { control })
+    }
+
+    /// Asks every cell how many calls it has answered, and how fast: an event a cell.
+    pub fn measure(&self) {
+        // A supervisor that is gone has no cells.
+        let _ = self.control.send(Control::Measure);
     }
 
     /// Swaps one set of cells to new builds: all are started, callees of the set first; each serves as soon as it is ready,

@@ -78,6 +78,7 @@ enum Wish {
     Drain(Duration),
     Terminate,
     Kill,
+    Measure,
 }
 
 /// A generation that runs. Dropping it kills it.
@@ -117,6 +118,10 @@ impl Running {
 
     pub(super) fn kill(&self) {
         self.wish(Wish::Kill);
+    }
+
+    pub(super) fn measure(&self) {
+        self.wish(Wish::Measure);
     }
 
     fn wish(&self, wish: Wish) {
@@ -271,6 +276,10 @@ async fn fulfil(wish: Wish, lifeline: &Lifeline, to_cell: &mut OwnedWriteHalf) {
             // A cell that does not listen is ended when its time is up. The line fits into any socket's buffer.
             let _ = to_cell.write_all(line.as_bytes()).await;
         }
+        Wish::Measure => {
+            let line = control::encode(&ToCell::Measure);
+            let _ = to_cell.write_all(line.as_bytes()).await;
+        }
         Wish::Terminate => lifeline.terminate(),
         Wish::Kill => lifeline.kill(),
     }
@@ -311,6 +320,9 @@ async fn hear(ear: &mut Ear) -> Option<Said> {
             Ok(FromCell::Running { .. }) => return Some(Said::Runs),
             Ok(FromCell::Drained) => return Some(Said::Drained),
             Ok(FromCell::Failed { message }) => return Some(Said::Failed(message)),
+            Ok(FromCell::Measured { calls, p99_us }) => {
+                return Some(Said::Measured { calls, p99_us });
+            }
             Ok(FromCell::Unknown) => {}
             Err(_) => return None,
         }

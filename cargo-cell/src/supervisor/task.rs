@@ -180,6 +180,7 @@ impl Owner {
                 // Whoever asked may be gone.
                 let _ = reply.send(self.state.status(Instant::now()));
             }
+            Control::Measure => self.running.values().for_each(Running::measure),
             Control::SetUnavailable(cell, reason) => self.step(Input::Unavailable { cell, reason }),
             Control::Logs(cell, count, reply) => {
                 let lines = self

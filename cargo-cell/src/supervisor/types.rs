@@ -187,6 +187,17 @@ pub enum SupervisorEvent {
         /// How soon.
         in_ms: u64,
     },
+    /// How many calls a generation has answered, where somebody asked.
+    Measured {
+        /// The cell.
+        cell: String,
+        /// Its generation.
+        generation: u64,
+        /// Since it started.
+        calls: u64,
+        /// The time that 99 of 100 of the last ones took at most, in microseconds.
+        p99_us: Option<u64>,
+    },
     /// It wrote a line.
     Log {
         /// The cell.

@@ -58,8 +58,8 @@ impl<W: Writer> Shared<W> {
 
     /// Ends a call that did not finish at once. A lone answer is written in place; under load the task sends
     /// many in one write.
-    fn finish(&self, id: u64, result: Result<Reply, Status>) {
-        self.metrics.ended(result.is_ok());
+    fn finish(&self, id: u64, result: Result<Reply, Status>, began: Option<Instant>) {
+        self.metrics.answered(result.is_ok(), began, Instant::now);
         let mut inner = self.lock();
         inner.running.remove(&id);
         inner.state.respond(id, result);
@@ -295,7 +295,7 @@ async fn start<W: Writer>(
     caller: &Caller,
     call: IncomingCall,
 ) {
-    shared.metrics.started();
+    let began = shared.metrics.started(Instant::now);
     let token = CancelToken::default();
     let context = CallContext {
         deadline: call.deadline,
@@ -308,10 +308,10 @@ async fn start<W: Writer>(
     }));
     let mut future = match future {
         Ok(future) => CatchPanic(future),
-        Err(payload) => return answer(shared, call.id, Err(panicked(&*payload))),
+        Err(payload) => return answer(shared, call.id, Err(panicked(&*payload)), began),
     };
     if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await {
-        return answer(shared, call.id, result);
+        return answer(shared, call.id, result, began);
     }
     let mut inner = shared.lock();
     let (id, deadline) = (call.id, call.deadline);
@@ -328,13 +328,18 @@ async fn start<W: Writer>(
                     "the deadline passed while the handler worked",
                 ))
             });
-        on_end.finish(id, result);
+        on_end.finish(id, result, began);
     });
     inner.running.insert(id, (task.abort_handle(), token));
 }
 
-fn answer<W: Writer>(shared: &Shared<W>, id: u64, result: Result<Reply, Status>) {
-    shared.metrics.ended(result.is_ok());
+fn answer<W: Writer>(
+    shared: &Shared<W>,
+    id: u64,
+    result: Result<Reply, Status>,
+    began: Option<Instant>,
+) {
+    shared.metrics.answered(result.is_ok(), began, Instant::now);
     shared.lock().state.respond(id, result);
 }
 

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -47,7 +47,7 @@ pub async fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resu
             let mut control = inherited.control;
             // The descriptor's flags are shared with whoever passed it down.
             control.set_nonblocking(false)?;
-            let drain = listen_to(control.try_clone()?)?;
+            let drain = listen_to(control.try_clone()?, Arc::default())?;
             let pid = std::process::id();
             say(&mut control, &FromCell::Running { pid });
             tokio::select! {

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::control::{self, FromCell, Inherited, ToCell};
 use crate::handlers::{Complete, Handlers, Served};
+use crate::metrics::Metrics;
 use crate::schema::Fingerprint;
 use crate::server::{self, ServerOptions, Service};
 use crate::transport::UdsListener;
@@ -55,7 +56,8 @@ async fn supervised(inherited: Inherited, service: Result<Served, Error>) -> any
         }
     };
     let listener = UdsListener::from_std(inherited.listener)?;
-    let drain = listen_to(control.try_clone()?)?;
+    let options = ServerOptions::default();
+    let drain = listen_to(control.try_clone()?, Arc::clone(&options.metrics))?;
     let ready = FromCell::Ready {
         cell: service.name().to_owned(),
         fingerprint: Fingerprint(service.fingerprint()).to_string(),
@@ -69,13 +71,7 @@ async fn supervised(inherited: Inherited, service: Result<Served, Error>) -> any
             Err(_) => std::future::pending().await,
         }
     };
-    server::run_until(
-        listener,
-        Arc::new(service),
-        ServerOptions::default(),
-        shutdown,
-    )
-    .await?;
+    server::run_until(listener, Arc::new(service), options, shutdown).await?;
     say(&mut control, &FromCell::Drained);
     Ok(())
 }
@@ -87,12 +83,16 @@ pub(super) fn say(control: &mut UnixStream, message: &FromCell) {
 
 /// Reads the control socket on a thread of its own: when the supervisor is gone the process must end, even if a handler
 /// blocks every thread of the runtime.
-pub(super) fn listen_to(control: UnixStream) -> anyhow::Result<oneshot::Receiver<Duration>> {
+pub(super) fn listen_to(
+    control: UnixStream,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<oneshot::Receiver<Duration>> {
     let (drain, draining) = oneshot::channel();
     std::thread::Builder::new()
         .name("cell-control".into())
         .spawn(move || {
             let mut drain = Some(drain);
+            let mut answers = control.try_clone();
             let mut lines = BufReader::new(control);
             loop {
                 let mut line = String::new();
@@ -101,14 +101,30 @@ pub(super) fn listen_to(control: UnixStream) -> anyhow::Result<oneshot::Receiver
                     Ok(_) if line.ends_with('\n') => {}
                     _ => std::process::exit(0),
                 }
-                if let Ok(ToCell::Drain { limit_ms }) = control::decode(&line)
-                    && let Some(drain) = drain.take()
-                {
-                    let _ = drain.send(Duration::from_millis(limit_ms));
+                match control::decode(&line) {
+                    Ok(ToCell::Drain { limit_ms }) => {
+                        if let Some(drain) = drain.take() {
+                            let _ = drain.send(Duration::from_millis(limit_ms));
+                        }
+                    }
+                    Ok(ToCell::Measure) => {
+                        if let Ok(answers) = &mut answers {
+                            say(answers, &measured(&metrics));
+                        }
+                    }
+                    Ok(ToCell::Unknown) | Err(_) => {}
                 }
             }
         })?;
     Ok(draining)
+}
+
+fn measured(metrics: &Metrics) -> FromCell {
+    let counted = metrics.snapshot();
+    FromCell::Measured {
+        calls: counted.ok + counted.failed,
+        p99_us: metrics.take_p99_us(),
+    }
 }
 
 async fn by_hand(service: Served) -> anyhow::Result<()> {

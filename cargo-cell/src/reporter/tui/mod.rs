@@ -24,6 +24,7 @@ use ratatui::backend::CrosstermBackend;
 
 use super::{Ask, Asker};
 use crate::event::Event;
+use crate::supervisor::SupervisorEvent;
 use model::{Effect, Model};
 use view::Look;
 
@@ -148,6 +149,10 @@ fn run(
         };
         match received.recv_timeout(wait) {
             Ok(Message::Event(event)) => {
+                if let Event::Cell(said @ SupervisorEvent::Measured { .. }) = &*event {
+                    dirty |= sampler.calls(&mut model, said, Instant::now());
+                    continue;
+                }
                 model.event(&event);
                 dirty = true;
                 if matches!(*event, Event::Swapped { .. }) {
@@ -181,6 +186,9 @@ fn run(
         if sampled.elapsed() >= SAMPLE {
             sampled = Instant::now();
             dirty |= sampler.take(&mut model, sampled);
+            if model.cells.values().any(|row| row.pid.is_some()) {
+                ask(Ask::Measure, back, asker);
+            }
         }
     }
 }

@@ -258,7 +258,9 @@ impl Model {
                 self.of_cells.remove(cell);
                 self.leave_problems();
             }
-            SupervisorEvent::Draining { .. } | SupervisorEvent::Stopped { .. } => {}
+            SupervisorEvent::Draining { .. }
+            | SupervisorEvent::Measured { .. }
+            | SupervisorEvent::Stopped { .. } => {}
             SupervisorEvent::Exited {
                 cell,
                 exit,

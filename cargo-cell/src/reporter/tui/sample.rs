@@ -8,11 +8,14 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::model::{Model, Usage};
+use crate::supervisor::SupervisorEvent;
 
 /// Remembers the last measurement, of which the next one is the difference.
 #[derive(Debug, Default)]
 pub(super) struct Sampler {
     last: BTreeMap<u32, (Instant, u64)>,
+    /// Calls answered by a generation.
+    calls: BTreeMap<String, (u64, Instant, u64)>,
 }
 
 impl Sampler {
@@ -40,6 +43,45 @@ impl Sampler {
             row.usage = Some(usage);
         }
         self.last = next;
+        changed
+    }
+
+    /// Takes what a cell says of its calls; whether anything shown changed.
+    pub(super) fn calls(
+        &mut self,
+        model: &mut Model,
+        said: &SupervisorEvent,
+        now: Instant,
+    ) -> bool {
+        let SupervisorEvent::Measured {
+            cell,
+            generation,
+            calls,
+            p99_us,
+        } = said
+        else {
+            return false;
+        };
+        let Some(row) = model.cells.get_mut(cell) else {
+            return false;
+        };
+        if row.generation != Some(*generation) {
+            return false;
+        }
+        let last = self.calls.insert(cell.clone(), (*generation, now, *calls));
+        let rate = last
+            .filter(|(of, _, _)| of == generation)
+            .map(|(_, then, before)| {
+                let seconds = now.duration_since(then).as_secs_f64().max(0.001);
+                (calls.saturating_sub(before) as f64 / seconds).round()
+            });
+        let usage = Usage {
+            calls: rate,
+            p99_us: *p99_us,
+            ..row.usage.unwrap_or_default()
+        };
+        let changed = row.usage != Some(usage);
+        row.usage = Some(usage);
         changed
     }
 }

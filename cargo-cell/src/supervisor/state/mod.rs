@@ -94,6 +94,13 @@ pub enum Said {
     Runs,
     /// It cannot serve.
     Failed(String),
+    /// How many calls it has answered, and how fast the last ones.
+    Measured {
+        /// Since it started.
+        calls: u64,
+        /// In microseconds.
+        p99_us: Option<u64>,
+    },
     /// It has answered every call that it started.
     Drained,
     /// It is gone, with all that it started.

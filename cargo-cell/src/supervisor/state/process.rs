@@ -47,6 +47,12 @@ impl State {
                     self.terminate(name, id, now);
                 }
             }
+            Said::Measured { calls, p99_us } => self.emit(SupervisorEvent::Measured {
+                cell: name.to_owned(),
+                generation: id,
+                calls,
+                p99_us,
+            }),
             Said::Drained => {
                 if matches!(process.phase, Phase::Draining { .. }) {
                     process.phase = Phase::Leaving { until: now + GRACE };
