@@ -1,10 +1,12 @@
 //! The Go binding through Go's own tools: compiled, checked, run against values of Rust and against a live service.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cargo_cell::bind::{File, Language, Place, language};
-use cell_runtime::schema::{Fingerprint, Snapshot};
+use cell_runtime::schema::{Field, Fingerprint, Route, Snapshot, Ty, dynamic};
+use conformance::random::{Model, Rng, json, value};
 
 use crate::{matrix, tools};
 
@@ -138,16 +140,87 @@ fn nothing_is_found_in_generated_code() {
 fn values_are_those_of_rust_and_damaged_ones_are_refused() {
     let module = Module::of(&[&conformance()]);
     module.add("conformance", "cells/conformance");
-    let (success, text) = said(
-        module
-            .command("go", &["test", "-count=1", "./cells/conformance"])
-            .env("CELL_VALUES", Path::new(CONFORMANCE).join("values.json"))
-            .env(
-                "CELL_SNAPSHOT",
-                Path::new(CONFORMANCE).join("conformance.json"),
-            ),
-    );
-    assert!(success, "{text}");
+    for (from, to) in [
+        ("values.json", "values.json"),
+        ("conformance.json", "snapshot.json"),
+    ] {
+        let text = std::fs::read_to_string(Path::new(CONFORMANCE).join(from)).unwrap();
+        module.write(&format!("cells/conformance/testdata/{to}"), &text);
+    }
+    module.must("go", &["test", "-count=1", "./cells/conformance"]);
+}
+
+/// How many random schemas there are when `CELL_MODELS` does not say.
+const MODELS: u64 = 8;
+/// How many values of each type in them.
+const VALUES: usize = 5;
+
+#[test]
+fn random_values_of_random_schemas_are_read_and_written() {
+    let models = std::env::var("CELL_MODELS").map_or(MODELS, |count| count.parse().unwrap());
+    let mut snapshots = Vec::new();
+    let mut tables = Vec::new();
+    for seed in 0..models {
+        let mut model = Model::random(&format!("random{seed}"), seed);
+        let routes = std::mem::take(&mut model.routes);
+        let of_route = |route: Route| {
+            let args = route.args.into_iter().map(|arg| arg.ty);
+            args.chain([route.res]).chain(route.err)
+        };
+        let types: BTreeSet<Ty> = routes.into_iter().flat_map(of_route).collect();
+        // One route for each type, that gives back what it takes.
+        model.routes = types.iter().enumerate().map(echo).collect();
+        let snapshot = model.snapshot().unwrap();
+        let mut rng = Rng::new(seed);
+        let mut values = Vec::new();
+        for (index, ty) in types.iter().enumerate() {
+            for number in 0..VALUES {
+                let value = json(&model, ty, &value(&model, ty, 5, &mut rng));
+                let bytes = dynamic::encode(&snapshot, ty, &value).unwrap();
+                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                values.push(serde_json::json!({
+                    "route": format!("echo{index}"), "name": number.to_string(), "value": value, "bytes": hex,
+                }));
+            }
+        }
+        tables.push(serde_json::json!({ "values": values }).to_string());
+        snapshots.push(snapshot);
+    }
+    let module = Module::of(&snapshots.iter().collect::<Vec<_>>());
+    for (snapshot, values) in snapshots.iter().zip(tables) {
+        let folder = format!("cells/{}", snapshot.name);
+        module.add("conformance", &folder);
+        for entry in std::fs::read_dir(Path::new(SOURCES).join("conformance")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let path = format!("{folder}/{name}");
+            let text = std::fs::read_to_string(module.path(&path)).unwrap();
+            let package = format!("package {}\n", snapshot.name);
+            module.write(&path, &text.replacen("package conformance\n", &package, 1));
+        }
+        module.write(&format!("{folder}/testdata/values.json"), &values);
+        module.write(
+            &format!("{folder}/testdata/snapshot.json"),
+            &snapshot.to_json(),
+        );
+    }
+    assert_eq!(module.run("gofmt", &["-l", "."]), (true, String::new()));
+    module.must("go", &["test", "-count=1", "./cells/..."]);
+}
+
+fn echo((index, ty): (usize, &Ty)) -> Route {
+    Route {
+        name: format!("echo{index}"),
+        fingerprint: Fingerprint(0),
+        docs: String::new(),
+        args: vec![Field {
+            name: "value".to_owned(),
+            ty: ty.clone(),
+            docs: String::new(),
+        }],
+        req: Ty::Tuple(vec![ty.clone()]),
+        res: ty.clone(),
+        err: None,
+    }
 }
 
 #[test]

@@ -72,8 +72,10 @@ impl Codec<'_> {
                 let archived = self.layout(inner)?;
                 text.open(&format!("{head} (v {go}) {{"));
                 text.line("r.Enter()");
+                // What takes no room is not read.
+                let target = if archived.size == 0 { "_" } else { "at" };
                 text.open(&format!(
-                    "if at, ok := r.Box(at, {}, {}); ok {{",
+                    "if {target}, ok := r.Box(at, {}, {}); ok {{",
                     archived.size, archived.align
                 ));
                 let value = self.read(inner, At::new("at"))?;

@@ -73,27 +73,6 @@ fn service(name: &str, routes: &[Route<'_>]) -> Value {
     json!({ "k": "service", "id": "x", "name": name, "docs": "", "at": "", "routes": routes })
 }
 
-/// Writes what is generated where `CELL_GO_OUT` says, to look at it.
-#[test]
-#[ignore = "writes the sample for a person to read"]
-fn sample() {
-    let out = std::env::var("CELL_GO_OUT").expect("CELL_GO_OUT");
-    let source = std::env::var("CELL_GO_FROM");
-    let snapshot = match source {
-        Ok(path) => {
-            Snapshot::from_json(&std::fs::read_to_string(path).expect("read")).expect("a snapshot")
-        }
-        Err(_) => everything(),
-    };
-    let mut all = files(&snapshot);
-    all.extend(Go.shared(&place()));
-    for file in all {
-        let path = std::path::Path::new(&out).join(&file.path);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("created");
-        std::fs::write(path, file.text).expect("written");
-    }
-}
-
 /// A schema with something of everything.
 fn everything() -> Snapshot {
     snapshot(&[
@@ -207,6 +186,9 @@ fn everything() -> Snapshot {
                 ("aq", "[x::Shape;2]"),
                 ("ar", "Set<bool>"),
                 ("at", "Option<Vec<u8>>"),
+                ("ax", "Box<()>"),
+                ("ay", "Option<Box<x::Nothing>>"),
+                ("az", "Map<(),[String;0]>"),
                 ("au", "Box<Box<String>>"),
                 ("av", "Option<Box<Box<String>>>"),
                 ("aw", "Map<u32,x::Page<u8>>"),
