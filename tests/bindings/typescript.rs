@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use cargo_cell::bind::{self, Place};
-use cell_runtime::schema::{Fingerprint, Records, Snapshot};
+use cell_runtime::schema::{Field, Fingerprint, Records, Route, Snapshot, Ty, dynamic};
+use conformance::random::{self, Model, Rng};
 
 use super::matrix::{self, Program};
 use super::tools;
@@ -15,6 +16,11 @@ const PAGE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../docs/bindings/typescript.md"
 );
+
+/// How many random schemas are tried.
+const MODELS: u64 = 60;
+/// How many values of each of their types.
+const VALUES: usize = 8;
 
 /// A folder of a user: bindings in `cells`, programs in `programs`, what the compiler writes in `out`.
 struct Project {
@@ -141,6 +147,64 @@ fn everything_is_clean_and_reads_and_writes_the_bytes_of_rust() {
     let said = project.run("node", &["out/programs/conformance.js", CONFORMANCE]);
     assert!(said.ends_with("ok\n"), "{said}");
     project.run("node", &["--test", "out/programs/core.test.js"]);
+}
+
+/// A service of random types, whose routes give back what they get, with random values and their archives.
+fn random(seed: u64) -> (Snapshot, serde_json::Value) {
+    let mut model = Model::random(&format!("random{seed}"), seed);
+    let mut tys: Vec<Ty> = Vec::new();
+    for route in &model.routes {
+        let args = route.args.iter().map(|arg| &arg.ty);
+        for ty in args.chain([&route.res]).chain(&route.err) {
+            if !tys.contains(ty) {
+                tys.push(ty.clone());
+            }
+        }
+    }
+    let echo = |(number, ty): (usize, &Ty)| Route {
+        name: format!("echo_{number}"),
+        fingerprint: Fingerprint(0),
+        docs: String::new(),
+        args: vec![Field {
+            name: "value".to_owned(),
+            ty: ty.clone(),
+            docs: String::new(),
+        }],
+        req: Ty::Tuple(vec![ty.clone()]),
+        res: ty.clone(),
+        err: None,
+    };
+    model.routes = tys.iter().enumerate().map(echo).collect();
+    let snapshot = model.snapshot().unwrap();
+    let mut rng = Rng::new(seed);
+    let mut values = Vec::new();
+    for (number, ty) in tys.iter().enumerate() {
+        for name in 0..VALUES {
+            let value = random::value(&model, ty, 4, &mut rng);
+            let json = random::json(&model, ty, &value);
+            let bytes = dynamic::encode(&snapshot, ty, &json).unwrap();
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            values.push(serde_json::json!({
+                "route": format!("echo_{number}"), "name": name.to_string(), "value": json, "bytes": hex,
+            }));
+        }
+    }
+    (snapshot, serde_json::json!({ "values": values }))
+}
+
+#[test]
+fn random_schemas_are_clean_and_their_values_are_read_and_written() {
+    let models: Vec<_> = (0..MODELS).map(random).collect();
+    let snapshots: Vec<_> = models.iter().map(|(snapshot, _)| snapshot).collect();
+    let project = Project::new(&snapshots, &["schema.ts", "conformance.ts"]);
+    project.judge();
+    for (snapshot, values) in &models {
+        let name = &snapshot.name;
+        project.write(&format!("{name}/{name}.json"), &snapshot.to_json());
+        project.write(&format!("{name}/values.json"), &values.to_string());
+        let said = project.run("node", &["out/programs/conformance.js", name, name]);
+        assert!(said.ends_with("ok\n"), "{said}");
+    }
 }
 
 #[test]

@@ -1,11 +1,10 @@
-// Every value of tests/conformance: its archive is read as the right value and written as the same bytes, and what is
-// damaged is a value or a clean error.
+// Every value of a folder's values.json: its archive is read as the right value and written as the same bytes, and what is
+// damaged is a value or a clean error. The binding's routes give back what they get.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { ArchiveError } from "../cells/cell/index.js";
 import type { Route } from "../cells/cell/index.js";
-import { routes } from "../cells/conformance/routes.js";
 import { type Json, Schema } from "./schema.js";
 
 interface Entry {
@@ -18,15 +17,15 @@ interface Entry {
 
 type AnyRoute = Route<readonly [unknown], unknown, unknown>;
 
-const folder = process.argv[2] ?? ".";
-const schema = new Schema(join(folder, "conformance.json"));
+const [, , folder = ".", cell = "conformance"] = process.argv;
+const { routes } = (await import(`../cells/${cell}/routes.js`)) as {
+  routes: Readonly<Record<string, AnyRoute>>;
+};
+const schema = new Schema(join(folder, `${cell}.json`));
 const text = readFileSync(join(folder, "values.json"), "utf8");
 const { values } = JSON.parse(text) as { values: Entry[] };
-const byName = new Map<string, AnyRoute>(
-  Object.values(routes).map((route) => [
-    route.name,
-    route as unknown as AnyRoute,
-  ]),
+const byName = new Map(
+  Object.values(routes).map((route) => [route.name, route]),
 );
 
 const problems: string[] = [];

@@ -160,7 +160,8 @@ impl Codecs<'_> {
                     0 => text.line(&format!("{enter};")),
                     _ => text.line(&format!("const target = {enter};")),
                 }
-                text.expr("const value = ", &value, ";");
+                let head = format!("const value: {} = ", self.text(inner)?);
+                text.expr(&head, &value, ";");
                 text.line("reader.leave();");
                 text.line("return value;");
             }

@@ -210,6 +210,7 @@ impl Codecs<'_> {
                 text.line("writer.endBox(mark, start);");
             }
             Ty::Array(item, len) => {
+                text.line(&format!("writer.fits(value, {len}, place);"));
                 let reads = self.reads_value(Job::Add, item)?;
                 text.open(&for_each(&[("item", reads)], "value", &len.to_string()));
                 self.add(
