@@ -129,6 +129,74 @@ fn button() -> Snapshot {
         r#"{"k":"enum","id":"b::PressError","name":"PressError","params":0,"docs":"","at":"","variants":[{"n":"NoSuchButton","shape":"named","docs":"","fields":[{"n":"id","ty":"String","docs":""}]},{"n":"Locked","shape":"unit","docs":"","fields":[]}]}"#,
         r#"{"k":"service","id":"b","name":"button_service","docs":"","at":"","routes":[{"n":"get_state","docs":"The state of one button.","args":[{"n":"id","ty":"String"}],"ok":"b::ButtonState","err":null},{"n":"press","docs":"Presses a button and says how often that was done.","args":[{"n":"id","ty":"String"}],"ok":"u64","err":"b::PressError"}]}"#,
     ];
+    read(&records.map(str::to_owned))
+}
+
+/// Names that mean something to the language, to its libraries, or to the binding itself.
+fn names() -> Snapshot {
+    const TYPES: [&str; 14] = [
+        "Promise",
+        "Client",
+        "string",
+        "AppError",
+        "T",
+        "Lock",
+        "CallOptions",
+        "Reader",
+        "Array",
+        "cell",
+        "any",
+        "Checked",
+        "ReadonlyMap",
+        "er",
+    ];
+    const ROUTES: [&str; 16] = [
+        "delete",
+        "connect",
+        "then",
+        "constructor",
+        "cell",
+        "routes",
+        "pooled",
+        "close",
+        "arguments",
+        "__proto__",
+        "t",
+        "Map",
+        "undefined",
+        "CELL",
+        "options",
+        "channel",
+    ];
+    let mut records: Vec<String> = TYPES
+        .iter()
+        .map(|name| format!(r#"{{"k":"struct","id":"b::{name}","name":"{name}","params":0,"shape":"named","docs":"","at":"","fields":[{{"n":"__proto__","ty":"String"}},{{"n":"then","ty":"Map<u8,u8>"}}]}}"#))
+        .collect();
+    let args: Vec<String> = TYPES
+        .iter()
+        .map(|name| format!(r#"{{"n":"use_{name}","ty":"Vec<b::{name}>"}}"#))
+        .chain(
+            ["class", "options", "reader", "writer", "value", "at"]
+                .map(|name| format!(r#"{{"n":"{name}","ty":"Option<Duration>"}}"#)),
+        )
+        .collect();
+    let args = args.join(",");
+    let routes: Vec<String> = ROUTES
+        .iter()
+        .map(|name| {
+            format!(
+                r#"{{"n":"{name}","docs":"","args":[{args}],"ok":"b::cell","err":"b::AppError"}}"#
+            )
+        })
+        .collect();
+    records.push(format!(
+        r#"{{"k":"service","id":"b","name":"names","docs":"","at":"","routes":[{}]}}"#,
+        routes.join(",")
+    ));
+    read(&records)
+}
+
+fn read(records: &[String]) -> Snapshot {
     let mut section = Vec::new();
     for record in records {
         section.extend_from_slice(b"CELLREC1");
@@ -142,7 +210,7 @@ fn button() -> Snapshot {
 #[test]
 fn everything_is_clean_and_reads_and_writes_the_bytes_of_rust() {
     let programs = ["schema.ts", "conformance.ts", "core.test.ts"];
-    let project = Project::new(&[&conformance()], &programs);
+    let project = Project::new(&[&conformance(), &names()], &programs);
     project.judge();
     let said = project.run("node", &["out/programs/conformance.js", CONFORMANCE]);
     assert!(said.ends_with("ok\n"), "{said}");

@@ -7,6 +7,7 @@ mod client;
 mod codec;
 mod names;
 mod package;
+mod routes;
 mod schema;
 mod text;
 mod types;
@@ -40,7 +41,7 @@ impl Language for TypeScript {
         let mut codecs = Codecs::new(snapshot, &schema);
         let types = types::types(snapshot, &schema)?;
         let index = client::index(snapshot, &schema)?;
-        let routes = client::routes(snapshot, &mut codecs)?;
+        let routes = routes::routes(snapshot, &mut codecs)?;
         let codec = codecs.finish(&snapshot.name)?;
         let folder = folder(&snapshot.name)?;
         let file = |name: &str, text: String| File {

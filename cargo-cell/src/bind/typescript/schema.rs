@@ -205,10 +205,24 @@ fn items(item: &str) -> String {
 
 /// `T[]`, with the parentheses that it needs.
 pub(super) fn mutable_items(item: &str) -> String {
-    match item.contains(" | ") || item.starts_with("readonly ") {
+    match is_union(item) || item.starts_with("readonly ") {
         true => format!("({item})[]"),
         false => format!("{item}[]"),
     }
+}
+
+/// Whether a type's text is a union, and not just its arguments.
+fn is_union(text: &str) -> bool {
+    let mut depth = 0usize;
+    for c in text.chars() {
+        match c {
+            '<' | '[' | '(' | '{' => depth += 1,
+            '>' | ']' | ')' | '}' => depth = depth.saturating_sub(1),
+            '|' if depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn prim_text(prim: Prim) -> &'static str {

@@ -137,14 +137,22 @@ impl Text {
         self.indent -= more;
     }
 
-    /// Writes a call with one argument.
-    pub(super) fn call(&mut self, name: &str, arg: &Expr) {
-        let flat = format!("{name}({});", arg.flat());
-        if self.fits(&flat) || matches!(arg, Expr::Object(_) | Expr::Array(_)) {
-            return self.expr(&format!("{name}("), arg, ");");
+    /// Writes a statement that calls something.
+    pub(super) fn call(&mut self, name: &str, args: &[Expr]) {
+        let Some((last, others)) = args.split_last() else {
+            return self.line(&format!("{name}();"));
+        };
+        let others: String = others.iter().map(|arg| arg.flat() + ", ").collect();
+        let head = format!("{name}({others}");
+        let flat = format!("{head}{});", last.flat());
+        let opens = matches!(last, Expr::Object(_) | Expr::Array(_));
+        if self.fits(&flat) || (opens && self.fits(&format!("{head}["))) {
+            return self.expr(&head, last, ");");
         }
         self.open(&format!("{name}("));
-        self.expr("", arg, ",");
+        for arg in args {
+            self.expr("", arg, ",");
+        }
         self.close(");");
     }
 

@@ -99,11 +99,29 @@ fn plain_enum(text: &mut Text, name: &str, def: &TypeDef) {
         .iter()
         .map(|variant| quoted(&variant.name))
         .collect();
-    let line = format!("export type {name} = {};", variants.join(" | "));
-    if text.fits(&line) {
-        return text.line(&line);
+    if !short_union(text, name, &variants) {
+        union(text, name, &variants);
     }
-    union(text, name, &variants);
+}
+
+/// Writes a union whose members are on one line, the first or the second, if they fit.
+fn short_union(text: &mut Text, name: &str, members: &[String]) -> bool {
+    let head = format!("export type {name} =");
+    let members = format!("{};", members.join(" | "));
+    let line = format!("{head} {members}");
+    if text.fits(&line) {
+        text.line(&line);
+        return true;
+    }
+    text.indent();
+    let fits = text.fits(&members);
+    text.dedent();
+    if fits {
+        text.open(&head);
+        text.line(&members);
+        text.dedent();
+    }
+    fits
 }
 
 fn union(text: &mut Text, name: &str, members: &[String]) {
@@ -162,18 +180,20 @@ fn data_enum(text: &mut Text, name: &str, def: &TypeDef, schema: &Schema<'_>) ->
     };
     let has_docs =
         |members: &[(String, String)]| members.iter().any(|(docs, _)| !docs.trim().is_empty());
-    let one_line = {
-        let all: Vec<String> = variants.iter().map(|members| flat(members)).collect();
-        format!("export type {name} = {};", all.join(" | "))
-    };
-    if text.fits(&one_line) && !variants.iter().any(|members| has_docs(members)) {
-        text.line(&one_line);
-        return Ok(());
-    }
     if let [only] = variants.as_slice() {
+        let line = format!("export type {name} = {};", flat(only));
+        if text.fits(&line) && !has_docs(only) {
+            text.line(&line);
+            return Ok(());
+        }
         text.open(&format!("export type {name} = {{"));
         object(text, only);
         text.close("};");
+        return Ok(());
+    }
+    let all: Vec<String> = variants.iter().map(|members| flat(members)).collect();
+    let is_documented = variants.iter().any(|members| has_docs(members));
+    if !is_documented && short_union(text, name, &all) {
         return Ok(());
     }
     text.open(&format!("export type {name} ="));

@@ -1,6 +1,8 @@
 //! `codec.ts`: how values are read from archives and written to them, one function for each type with its arguments filled
 //! in, straight-line code without tables.
 
+mod functions;
+mod items;
 mod read;
 mod write;
 

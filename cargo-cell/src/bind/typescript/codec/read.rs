@@ -203,7 +203,7 @@ impl Codecs<'_> {
         ));
         text.line(&format!("const item = at + index * {size};"));
         let value = self.read(item, At("item", 0))?;
-        text.call("items.push", &value);
+        text.call("items.push", &[value]);
         text.close("}");
         text.line("return items;");
         Ok(())
@@ -222,24 +222,20 @@ impl Codecs<'_> {
             ),
         };
         let value = self.read(item, At("item", 0))?;
-        self.each(text, item, &new, |text| text.call(push, &value))
+        self.each(text, item, &new, |text| text.call(push, &[value]))
     }
 
     fn read_map(&mut self, text: &mut Text, key: &Ty, value: &Ty) -> Result<(), Error> {
         let entry = Ty::Tuple(vec![key.clone(), value.clone()]);
         let (key_text, value_text) = (self.text(key)?, self.text(value)?);
-        let mut parts = self.read_parts(&entry, At("item", 0))?;
+        let parts = self.read_parts(&entry, At("item", 0))?;
         if self.schema.is_key(key) == Answer::Yes {
             let new = format!("const items = new Map<{key_text}, {value_text}>();");
-            let set = Expr::Call(
-                "items.set".to_owned(),
-                parts.iter().map(Expr::flat).collect(),
-            );
-            return self.each(text, &entry, &new, |text| text.expr("", &set, ";"));
+            return self.each(text, &entry, &new, |text| text.call("items.set", &parts));
         }
         let new = format!("const items: (readonly [{key_text}, {value_text}])[] = [];");
-        let pair = Expr::Array(std::mem::take(&mut parts));
-        self.each(text, &entry, &new, |text| text.call("items.push", &pair))
+        let pair = Expr::Array(parts);
+        self.each(text, &entry, &new, |text| text.call("items.push", &[pair]))
     }
 
     /// A loop over the items of a vector, which `item` is the place of.
