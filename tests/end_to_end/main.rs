@@ -21,6 +21,7 @@ mod schema;
 mod support;
 #[path = "../bindings/tools.rs"]
 mod tools;
+mod tui;
 
 /// A file that no `mod` names would never run.
 #[test]

@@ -75,7 +75,7 @@ impl Workspace {
     }
 
     /// Compiled dependencies are shared by all workspaces of the suite; what is linked is not.
-    fn prepare(&self, command: &mut Command) {
+    pub(crate) fn prepare(&self, command: &mut Command) {
         let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end-to-end-build");
         command
             .env("CARGO_BUILD_BUILD_DIR", shared)

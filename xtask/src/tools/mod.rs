@@ -12,6 +12,7 @@ use crate::shell;
 /// does.
 pub fn ensure() -> Result<()> {
     ensure_bwrap();
+    ensure_debian("tmux", "tmux", "the test of the terminal UI fails");
     ensure_components()?;
     ensure_languages()
 }
@@ -28,16 +29,19 @@ fn ensure_components() -> Result<()> {
 
 /// Makes sure of `bwrap`; without it cells run unconfined, and the tool says so.
 pub fn ensure_bwrap() {
-    if found("bwrap") {
+    ensure_debian("bwrap", "bubblewrap", "cells run unconfined");
+}
+
+/// Makes sure of a program of a Debian package; where it cannot be had, says what goes without it.
+fn ensure_debian(program: &str, package: &str, without: &str) {
+    if found(program) {
         return;
     }
     if !found("apt-get") {
-        eprintln!(
-            "`bwrap` is missing, and this is no Debian: install bubblewrap to have cells confined"
-        );
+        eprintln!("`{program}` is missing, and this is no Debian: install {package}, or {without}");
         return;
     }
-    eprintln!("`bwrap` is missing: installing Debian's package `bubblewrap`");
+    eprintln!("`{program}` is missing: installing Debian's package `{package}`");
     // SAFETY: it only returns a number.
     let root = unsafe { libc::geteuid() } == 0;
     let apt = |args: &[&str]| {
@@ -55,11 +59,11 @@ pub fn ensure_bwrap() {
         "--yes",
         "--quiet",
         "--no-install-recommends",
-        "bubblewrap",
+        package,
     ];
     let done = apt(&install).or_else(|_| apt(&["update", "--quiet"]).and_then(|()| apt(&install)));
     if let Err(error) = done {
-        eprintln!("bubblewrap could not be installed, so cells will run unconfined: {error:#}");
+        eprintln!("{package} could not be installed, so {without}: {error:#}");
     }
 }
 

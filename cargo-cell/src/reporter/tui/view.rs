@@ -112,15 +112,16 @@ fn cells(frame: &mut Frame<'_>, model: &Model, look: Look, area: Rect) {
     });
     let widest = model.cells.keys().map(String::len).max().unwrap_or(4);
     let widths = [
-        Constraint::Length(widest.clamp(4, 24) as u16),
+        // What the other columns and the gaps between them leave.
+        Constraint::Length((widest.max(4) as u16).min(area.width.saturating_sub(65))),
         Constraint::Length(11),
-        Constraint::Length(5),
-        Constraint::Length(9),
+        Constraint::Length(4),
         Constraint::Length(7),
-        Constraint::Length(9),
+        Constraint::Length(6),
         Constraint::Length(8),
+        Constraint::Length(7),
+        Constraint::Length(7),
         Constraint::Length(8),
-        Constraint::Min(8),
     ];
     let heading = TableRow::new(HEADINGS).style(Style::new().add_modifier(Modifier::BOLD));
     let table = Table::new(rows, widths)
