@@ -110,6 +110,7 @@ const RUNTIME: &[(&str, &str)] = runtime![
     "trace.ts",
     "types.ts",
     "until.ts",
+    "waiting.ts",
     "writer.ts",
 ];
 

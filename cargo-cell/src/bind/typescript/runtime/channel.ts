@@ -227,10 +227,13 @@ async function hasRoom(
       resolve(true);
     });
   });
+  let isThere: boolean | undefined;
   try {
-    return (await until(room, deadline, signal)) ?? false;
-  } catch (error) {
-    forget();
-    throw error;
+    isThere = await until(room, deadline, signal);
+  } finally {
+    if (isThere === undefined) {
+      forget();
+    }
   }
+  return isThere ?? false;
 }

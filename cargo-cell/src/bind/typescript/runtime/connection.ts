@@ -7,6 +7,7 @@ import process from "node:process";
 import { setImmediate } from "node:timers";
 
 import { ClientState, type Outcome, type Request } from "./state.js";
+import { WaitingLine } from "./waiting.js";
 
 /** The longest time that a timer of Node can wait. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -22,7 +23,7 @@ export class Connection {
   #isWriting = false;
   #isEnding = false;
   /** Callers that wait because as many calls are in flight as may be. */
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new WaitingLine();
 
   /** Takes over a connected socket. */
   constructor(socket: Socket, hello: Uint8Array) {
@@ -75,12 +76,13 @@ export class Connection {
 
   /** Calls back when a call has ended or the connection is closed; the returned function forgets about it. */
   whenRoom(callback: () => void): () => void {
-    this.#waiting.add(callback);
+    const waiter = this.#waiting.join(callback);
     return () => {
-      // Handed on: the one that was woken may have given up.
-      if (!this.#waiting.delete(callback)) {
-        this.#wake();
+      if (waiter.callback === undefined) {
+        // Handed on: the one that was woken has given up.
+        this.#waiting.wakeFirst();
       }
+      waiter.callback = undefined;
     };
   }
 
@@ -117,7 +119,7 @@ export class Connection {
       this.#socket.unref();
     }
     if (!this.#state.isFull || !this.#state.isOpen) {
-      this.#wake();
+      this.#waiting.wakeFirst();
     }
     this.#endIfFinished();
   }
@@ -185,22 +187,13 @@ export class Connection {
     this.#timer.unref();
   }
 
-  #wake(): void {
-    for (const callback of this.#waiting) {
-      this.#waiting.delete(callback);
-      callback();
-      return;
-    }
-  }
-
   #close(reason: string): void {
     this.#isEnding = true;
     clearTimeout(this.#timer);
     this.#state.close(reason);
     this.#socket.destroy();
-    for (const callback of this.#waiting) {
-      callback();
+    while (this.#waiting.wakeFirst()) {
+      // They find out that it is closed.
     }
-    this.#waiting.clear();
   }
 }

@@ -7,7 +7,12 @@ import type { Duration } from "./types.js";
 const utf8 = new TextEncoder();
 /** The largest string of an archive is longer than a payload may be; this says "the string lies in its place". */
 const INLINE = -1;
-const START_BYTES = 256;
+const START_BYTES = 4 << 10;
+/** A buffer that grew beyond this for one large message is given back afterwards. */
+const KEPT_BYTES_MAX = 1 << 20;
+
+/** The buffer of the last archive, for the next one; missing while one is written. */
+let kept: DataView<ArrayBuffer> | undefined;
 
 /** Archives a value: first what it points to, then the value itself, last. */
 export function encode<T>(
@@ -30,14 +35,20 @@ export function encode<T>(
  * The last argument of most methods says where in the value something is, for messages.
  */
 export class Writer {
-  #bytes = new Uint8Array(START_BYTES);
-  #view = new DataView(this.#bytes.buffer);
+  #view: DataView<ArrayBuffer>;
+  #bytes: Uint8Array<ArrayBuffer>;
   #length = 0;
   /** Positions and lengths of what was written and is not pointed to yet. */
   readonly #written: number[] = [];
   #next = 0;
   #depth = 0;
   #items = 0;
+
+  constructor() {
+    this.#view = kept ?? new DataView(new ArrayBuffer(START_BYTES));
+    this.#bytes = new Uint8Array(this.#view.buffer);
+    kept = undefined;
+  }
 
   u8(at: number, value: number, place: string): void {
     this.#view.setUint8(at, integer(value, 0, 0xff, "u8", place));
@@ -166,7 +177,6 @@ export class Writer {
     const at = this.#length;
     const length = utf8.encodeInto(value, this.#bytes.subarray(at)).written;
     if (length <= 8) {
-      this.#bytes.fill(0, at, at + length);
       this.#written.push(INLINE);
       return;
     }
@@ -281,6 +291,7 @@ export class Writer {
   root(size: number, align: number): number {
     const at = Math.ceil(this.#length / align) * align;
     this.#room(at - this.#length + size);
+    this.#bytes.fill(0, this.#length, at + size);
     this.#length = at + size;
     return at;
   }
@@ -289,7 +300,11 @@ export class Writer {
     if (this.#length > PAYLOAD_BYTES_MAX) {
       throw tooLarge();
     }
-    return this.#bytes.subarray(0, this.#length);
+    if (this.#bytes.length > KEPT_BYTES_MAX) {
+      return this.#bytes.subarray(0, this.#length);
+    }
+    kept = this.#view;
+    return this.#bytes.slice(0, this.#length);
   }
 
   #take(): number {
