@@ -21,6 +21,9 @@ pub struct Args {
     /// How cells are confined: auto, bwrap or none
     #[arg(long, value_name = "KIND", value_parser = ["auto", "bwrap", "none"])]
     pub sandbox: Option<String>,
+    /// Print where each save's time went
+    #[arg(long)]
+    pub timings: bool,
 }
 
 /// Runs the command.
@@ -44,5 +47,8 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         .map(|name| config::sandbox(name, "--sandbox"))
         .transpose()?;
     let manifest = manifest.unwrap_or_else(|| workspace.root.clone());
+    if args.timings {
+        context.reporter.show_timings();
+    }
     dev::start(context, workspace, manifest, sandbox)
 }

@@ -68,6 +68,7 @@ enum Order {
     BadResult(String),
     Error(Error, f64),
     Screen(Asker),
+    ShowTimings,
     Finish(std::sync::mpsc::SyncSender<()>),
 }
 
@@ -110,6 +111,11 @@ impl Reporter {
     /// Shows the error that ends a command.
     pub fn error(&self, error: &Error) {
         self.order(Order::Error(error.clone(), json::now_ms()));
+    }
+
+    /// Prints where the time of each save went.
+    pub fn show_timings(&self) {
+        self.order(Order::ShowTimings);
     }
 
     /// Shows events on the whole terminal from now on; `asker` answers what its keys ask.
@@ -168,6 +174,7 @@ fn print(settings: Settings, orders: &Receiver<Order>, backlog: &AtomicUsize, lo
             }
         }
         match order {
+            Order::ShowTimings => plain.timings = true,
             Order::Screen(asker) => match tui::Tui::start(asker, colours(choice)) {
                 Ok(tui) => screen = Some(tui),
                 Err(cause) => {

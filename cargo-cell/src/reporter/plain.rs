@@ -33,6 +33,8 @@ pub(super) struct Plain {
     cleared: bool,
     /// What each cell printed since it was started, as far as it may explain why it did not come up.
     said: HashMap<String, Vec<String>>,
+    /// Where the time of each save went is wanted.
+    pub(super) timings: bool,
 }
 
 impl Plain {
@@ -46,6 +48,7 @@ impl Plain {
             clears: false,
             cleared: false,
             said: HashMap::new(),
+            timings: false,
         }
     }
 
@@ -330,7 +333,7 @@ impl Plain {
     }
 
     fn timings(&mut self, chatty: bool, timings: &Timings) {
-        if self.settings.verbose == 0 {
+        if self.settings.verbose == 0 && !self.timings {
             return;
         }
         let text = format!(
