@@ -377,6 +377,53 @@ fn what_cannot_be_bound_is_a_clear_error_and_leaves_nothing_behind() {
         assert!(!out.exists(), "{from}");
     }
 
+    let copy = file("copy.json", snapshot.as_bytes());
+    let mut twice = workspace.command(["bind", "--lang", "rust", "--out", "clients"]);
+    twice.args(["--from", "schema/button_service.json", "--from"]);
+    let (code, text) = outcome(&twice.arg(copy).output().unwrap());
+    assert!(
+        code == Some(2) && text.contains("two snapshots of one cell, `button_service`"),
+        "{text}"
+    );
+
+    // One short name, and the folder that all cells share.
+    for (from, to, parts) in [
+        (
+            "mod panel {",
+            "mod button {",
+            &["`button` and `button_service`", "would both be `button`"][..],
+        ),
+        (
+            "mod button {",
+            "mod cell_service {",
+            &["`cell_service`", "share"],
+        ),
+    ] {
+        workspace.edit("panel/src/main.rs", from, to);
+        workspace.edit(
+            "panel/src/main.rs",
+            &format!("{}::handlers", from.split(' ').nth(1).unwrap()),
+            &format!("{}::handlers", to.split(' ').nth(1).unwrap()),
+        );
+        success(workspace.run(["build"]));
+        let name = to.split(' ').nth(1).unwrap();
+        let args = [
+            "bind",
+            "--lang",
+            "ts",
+            "--out",
+            "clients",
+            "button_service",
+            name,
+        ];
+        let (code, text) = outcome(&workspace.run(args));
+        assert_eq!(code, Some(1), "{text}");
+        for part in parts {
+            assert!(text.contains(part), "no {part:?} in {text}");
+        }
+        assert!(!out.exists());
+    }
+
     // A place that cannot be written to: the environment, and nothing is left of what was written before.
     for bad in [
         "/proc/clients",
@@ -407,7 +454,7 @@ fn what_cannot_be_bound_is_a_clear_error_and_leaves_nothing_behind() {
         (
             &["--lang", "rust", "--out", "clients"],
             2,
-            &["button_service, panel"],
+            &["button_service", "panel"],
         ),
         (&["--lang", "rust"], 2, &["--out"]),
         (&[], 2, &["nothing is bound", "--lang go --out"]),
@@ -478,8 +525,14 @@ fn two_workspaces_with_one_cell_are_told_apart() {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     assert!(!one.marker().join("c").exists());
+    let roots = [&one, &other].map(|workspace| workspace.root().display().to_string());
+    assert!(roots.iter().all(|root| text.contains(root)), "{text}");
     // Inside one of them it is clear which is meant.
     assert_eq!(rust(&one, Path::new("c"), "button_service").0, Some(0));
+    // A workspace that is gone is no choice any more.
+    std::fs::remove_dir_all(other.root()).unwrap();
+    let (code, text) = outcome(&bind.output().unwrap());
+    assert_eq!(code, Some(0), "{text}");
 }
 
 #[test]

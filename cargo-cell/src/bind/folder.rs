@@ -110,7 +110,9 @@ fn one_name(language: &dyn Language, one: &str, other: &str, folder: &str) -> Er
         "`{one}` and `{other}` would both be `{folder}` in {}",
         language.name()
     ))
-    .because("a cell's folder has its name without `_service`")
+    .because(
+        "a cell's folder is called like the cell without `_service`, and Go's packages have no `_`",
+    )
     .hint("rename the service of one of them, or bind them to two folders")
 }
 

@@ -5,12 +5,14 @@
 )]
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use cell_runtime::schema::{Fingerprint, Snapshot};
 
 use super::bound::FILE;
-use super::read_snapshot;
+use super::{WORKSPACE, read_snapshot};
 use crate::error::{Error, Result};
 use crate::workspace::Dirs;
 use crate::workspace::config::similar;
@@ -47,6 +49,10 @@ impl Shelves {
         }
         let mut found = Vec::new();
         for schema_dir in folders(&self.home) {
+            // What a workspace that is gone has left behind is nobody's schema any more.
+            if workspace_of(&schema_dir).is_some_and(|root| !root.exists()) {
+                continue;
+            }
             found.extend(source(&schema_dir, cell, &schema_dir)?);
         }
         let versions: BTreeSet<Fingerprint> = found
@@ -155,16 +161,20 @@ fn several(cell: &str, found: &[Source]) -> Error {
     let list: Vec<String> = found
         .iter()
         .map(|source| {
-            format!(
-                "{} in `{}`",
-                source.snapshot.fingerprint,
-                source.path.display()
-            )
+            let of = source.schema_dir.as_deref().and_then(workspace_of);
+            let place = of.unwrap_or_else(|| source.path.clone());
+            format!("{} in `{}`", source.snapshot.fingerprint, place.display())
         })
         .collect();
     Error::usage(format!("several workspaces have a cell `{cell}`"))
         .because(list.join(", "))
         .hint("run the command inside the workspace you mean, or name its snapshot with `--from FILE`")
+}
+
+/// The workspace that writes the schemas in a folder of `$CELL_HOME/schema`, if it has said so.
+fn workspace_of(schema_dir: &Path) -> Option<PathBuf> {
+    let root = std::fs::read(schema_dir.join(WORKSPACE)).ok()?;
+    Some(PathBuf::from(OsString::from_vec(root)))
 }
 
 /// The folders below a folder, in order.

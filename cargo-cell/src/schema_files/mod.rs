@@ -12,5 +12,7 @@ mod plan;
 mod readable;
 
 pub use disk::{apply, bindings_of, check, read_binary, read_snapshot};
-pub use plan::{Authority, Consumer, Difference, FileWrite, Plan, View, lock_only, plan};
+pub use plan::{
+    Authority, Consumer, Difference, FileWrite, Plan, View, WORKSPACE, lock_only, plan,
+};
 pub use readable::readable;

@@ -1,6 +1,7 @@
 //! What each file of a workspace must hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use cell_runtime::schema::Snapshot;
@@ -8,6 +9,9 @@ use cell_runtime::schema::Snapshot;
 use crate::bind::rust::Rust;
 use crate::bind::{Language as _, Place};
 use crate::error::{Error, Result};
+
+/// The file beside a workspace's schemas in `$CELL_HOME` that says where the workspace is.
+pub const WORKSPACE: &str = "workspace";
 
 /// A workspace as far as schemas go.
 #[derive(Debug, Clone, Default)]
@@ -103,6 +107,13 @@ pub fn plan(view: &View) -> Result<Plan> {
 #[must_use]
 pub fn lock_only(view: &View) -> Vec<FileWrite> {
     let mut files = Vec::new();
+    if !view.authorities.is_empty() {
+        files.push(FileWrite {
+            path: view.home_schema_dir.join(WORKSPACE),
+            bytes: view.root.as_os_str().as_bytes().to_vec(),
+            why: "which workspace these are the schemas of".to_owned(),
+        });
+    }
     for Authority { snapshot, .. } in &view.authorities {
         let name = &snapshot.name;
         for dir in [&view.root.join("schema"), &view.home_schema_dir] {

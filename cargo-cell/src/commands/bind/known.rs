@@ -169,8 +169,12 @@ impl Known {
                 Whose::Named | Whose::Here => true,
                 Whose::Home(schema_dir) => Some(schema_dir) == own,
             });
-            // A folder whose surroundings are gone as well was not meant to be made again.
-            folder.parent().is_none_or(Path::exists)
+            // Outside the workspace a folder whose surroundings are gone as well is not meant to be made again.
+            let inside = self
+                .root
+                .as_ref()
+                .is_some_and(|root| folder.starts_with(root));
+            (inside || folder.parent().is_none_or(Path::exists))
                 && (near || of_here)
                 && dir.is_none_or(|dir| dir == folder)
                 && (langs.is_empty() || langs.contains(lang))

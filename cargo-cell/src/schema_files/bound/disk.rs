@@ -164,6 +164,10 @@ fn entries(dir: &Path) -> Result<Entries> {
 
 /// Whether a folder still holds a binding of a cell: its lock, or a file of ours in the cell's folder.
 pub fn is_there(dir: &Path, language: &dyn Language, cell: &str) -> bool {
+    let lock = language.lock(cell, cell_runtime::schema::Fingerprint(0));
+    if dir.join(lock.path).exists() {
+        return true;
+    }
     match look(dir, language, &Wanted::default()) {
         Ok(folder) => folder.keys().any(|path| belongs(language, cell, path)),
         // What cannot be read is not gone: writing to it says what is wrong.
