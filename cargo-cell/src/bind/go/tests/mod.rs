@@ -4,6 +4,8 @@
     reason = "gofmt is the judge of these tests"
 )]
 
+mod everything;
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -12,6 +14,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use everything::everything;
 
 /// A section with these records, as the macros write them.
 fn section(records: &[Value]) -> Vec<u8> {
@@ -71,201 +74,6 @@ fn service(name: &str, routes: &[Route<'_>]) -> Value {
         })
         .collect();
     json!({ "k": "service", "id": "x", "name": name, "docs": "", "at": "", "routes": routes })
-}
-
-/// A schema with something of everything.
-fn everything() -> Snapshot {
-    snapshot(&[
-        json!({
-            "k": "struct", "id": "x::ButtonState", "name": "ButtonState", "params": 0, "shape": "named",
-            "docs": "How a button looks.\n\n# Notes\n- one\n- two\n```\nlet x = 1;\n```\nend", "fields": [
-                { "n": "pressed", "ty": "bool", "docs": "Held down." }, field("hover_t", "f32"), field("id", "u64"),
-                { "n": "last", "ty": "Option<Duration>", "docs": "When." },
-            ],
-        }),
-        enumeration(
-            "Color",
-            0,
-            &[
-                variant("Red", "unit", &[]),
-                variant("DarkGreen", "unit", &[]),
-            ],
-        ),
-        enumeration(
-            "Shape",
-            0,
-            &[
-                variant("Circle", "named", &[("radius", "f64")]),
-                variant("Text", "tuple", &[("0", "String")]),
-                variant("Pair", "tuple", &[("0", "u8"), ("1", "Box<x::Shape>")]),
-                variant("Empty", "unit", &[]),
-            ],
-        ),
-        enumeration("Only", 0, &[variant("One", "tuple", &[("0", "u8")])]),
-        structure(
-            "Page",
-            1,
-            &[
-                ("items", "Vec<$0>"),
-                ("next", "Option<String>"),
-                ("first", "Option<Box<$0>>"),
-                ("other", "Option<$0>"),
-            ],
-        ),
-        enumeration(
-            "Tree",
-            1,
-            &[
-                variant("Leaf", "tuple", &[("0", "$0")]),
-                variant(
-                    "Node",
-                    "named",
-                    &[("left", "Box<x::Tree<$0>>"), ("right", "Box<x::Tree<$0>>")],
-                ),
-            ],
-        ),
-        structure(
-            "Node",
-            0,
-            &[
-                ("value", "i32"),
-                ("next", "Option<Box<x::Node>>"),
-                ("children", "Vec<x::Node>"),
-            ],
-        ),
-        structure("Endless", 0, &[("inner", "Box<x::Endless2>")]),
-        structure("Endless2", 0, &[("inner", "Box<x::Endless>")]),
-        json!({ "k": "struct", "id": "x::Meters", "name": "Meters", "params": 0, "shape": "tuple", "fields": [field("0", "f64")] }),
-        json!({ "k": "struct", "id": "x::Nothing", "name": "Nothing", "params": 0, "shape": "unit" }),
-        structure(
-            "All",
-            0,
-            &[
-                ("a", "u8"),
-                ("b", "u16"),
-                ("c", "u32"),
-                ("d", "u64"),
-                ("e", "u128"),
-                ("f", "i8"),
-                ("g", "i16"),
-                ("h", "i32"),
-                ("i", "i64"),
-                ("j", "i128"),
-                ("k", "f32"),
-                ("l", "f64"),
-                ("m", "char"),
-                ("n", "String"),
-                ("o", "Duration"),
-                ("p", "Vec<u8>"),
-                ("q", "[u16;3]"),
-                ("r", "Option<Option<u8>>"),
-                ("s", "Map<String,u32>"),
-                ("t", "Map<f64,x::Shape>"),
-                ("u", "Set<char>"),
-                ("v", "Set<(u8,String)>"),
-                ("w", "Result<String,x::Color>"),
-                ("x", "()"),
-                ("y", "(u8,)"),
-                ("z", "(u8,String,x::Shape)"),
-                ("aa", "x::Nothing"),
-                ("ab", "Vec<()>"),
-                ("ac", "[();5]"),
-                ("ad", "Option<x::Shape>"),
-                ("ae", "Option<Box<x::Shape>>"),
-                ("af", "Box<x::Meters>"),
-                ("ag", "Map<u8,(u8,u8)>"),
-                ("ah", "Set<u32>"),
-                ("ai", "Vec<String>"),
-                ("aj", "[String;2]"),
-                ("ak", "Result<(),()>"),
-                ("al", "x::Only"),
-                ("am", "Map<i128,String>"),
-                ("an", "Option<x::Color>"),
-                ("ao", "Vec<x::Color>"),
-                ("ap", "Vec<x::Shape>"),
-                ("aq", "[x::Shape;2]"),
-                ("ar", "Set<bool>"),
-                ("at", "Option<Vec<u8>>"),
-                ("ax", "Box<()>"),
-                ("ay", "Option<Box<x::Nothing>>"),
-                ("az", "Map<(),[String;0]>"),
-                ("au", "Box<Box<String>>"),
-                ("av", "Option<Box<Box<String>>>"),
-                ("aw", "Map<u32,x::Page<u8>>"),
-            ],
-        ),
-        structure("Problem", 0, &[("code", "u32"), ("why", "String")]),
-        structure("Named", 0, &[("error", "String")]),
-        enumeration(
-            "MatrixError",
-            0,
-            &[
-                variant("NotFound", "named", &[("id", "String")]),
-                variant("Refused", "tuple", &[("0", "u32")]),
-                variant("Empty", "unit", &[]),
-            ],
-        ),
-        enumeration(
-            "Fault",
-            0,
-            &[variant("Bad", "unit", &[]), variant("Worse", "unit", &[])],
-        ),
-        enumeration(
-            "Wrong",
-            1,
-            &[
-                variant("Value", "tuple", &[("0", "$0")]),
-                variant("No", "unit", &[]),
-            ],
-        ),
-        service(
-            "button_service",
-            &[
-                ("get_state", &[("id", "String")], "x::ButtonState", None),
-                ("press", &[], "()", None),
-                ("color", &[], "x::Color", None),
-                ("echo_all", &[("value", "x::All")], "x::All", None),
-                (
-                    "echo_page",
-                    &[("type", "x::Page<x::Shape>"), ("ctx", "x::Page<u32>")],
-                    "x::Page<x::Shape>",
-                    Some("String"),
-                ),
-                ("echo_page2", &[], "x::Page<u32>", None),
-                (
-                    "echo_tree",
-                    &[("value", "x::Tree<u32>")],
-                    "x::Tree<u32>",
-                    Some("x::MatrixError"),
-                ),
-                (
-                    "echo_node",
-                    &[("value", "x::Node")],
-                    "x::Node",
-                    Some("x::Problem"),
-                ),
-                (
-                    "echo_endless",
-                    &[("value", "x::Endless")],
-                    "x::Endless",
-                    Some("x::Fault"),
-                ),
-                (
-                    "wrong",
-                    &[("value", "x::Wrong<String>")],
-                    "()",
-                    Some("x::Wrong<String>"),
-                ),
-                (
-                    "wronger",
-                    &[("nothing", "()")],
-                    "Vec<Vec<u8>>",
-                    Some("x::Named"),
-                ),
-                ("unit_err", &[("a_b", "u8"), ("aB", "u8")], "u8", Some("()")),
-            ],
-        ),
-    ])
 }
 
 /// What gofmt makes of a text.
