@@ -8,6 +8,7 @@
 mod folder;
 pub mod go;
 mod go_module;
+pub mod python;
 pub mod rust;
 pub mod typescript;
 
@@ -90,7 +91,12 @@ pub fn short_name(cell: &str) -> &str {
 }
 
 /// Every language, in the order in which help lists them.
-pub const LANGUAGES: &[&dyn Language] = &[&rust::Rust, &go::Go, &typescript::TypeScript];
+pub const LANGUAGES: &[&dyn Language] = &[
+    &rust::Rust,
+    &go::Go,
+    &python::Python,
+    &typescript::TypeScript,
+];
 
 /// The language of this name.
 #[must_use]
