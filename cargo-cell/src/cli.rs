@@ -76,6 +76,8 @@ enum Command {
     #[command(visible_alias = "mitosis")]
     Dev(commands::dev::Args),
     Build(commands::build::Args),
+    Up(commands::up::Args),
+    Attach(commands::attach::Args),
     Status(commands::status::Args),
     Logs(commands::logs::Args),
     Call(commands::call::Args),
@@ -169,6 +171,8 @@ fn dispatch(context: &Context, command: Command) -> Result<()> {
         Command::New(args) => commands::new::run(context, &args),
         Command::Dev(args) => commands::dev::run(context, &args),
         Command::Build(args) => commands::build::run(context, &args),
+        Command::Up(args) => commands::up::run(context, &args),
+        Command::Attach(args) => commands::attach::run(context, &args),
         Command::Status(args) => commands::status::run(context, &args),
         Command::Logs(args) => commands::logs::run(context, &args),
         Command::Call(args) => commands::call::run(context, &args),

@@ -1,11 +1,11 @@
 //! Every fact that a user can see. The loop and the commands make events; the reporter shows them.
 //!
 //! The JSON form (`--ui json`) is one object a line with a `reason`, as cargo's own messages have, and `at_ms`, the wall
-//! clock in milliseconds. Fields are only ever added.
+//! clock in milliseconds. Fields are only ever added. `cargo cell attach` reads the same form back.
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::supervisor::SupervisorEvent;
 
@@ -26,7 +26,7 @@ impl Sink {
 }
 
 /// One fact.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum Event {
     /// The cells of the workspace are known.
@@ -173,7 +173,7 @@ pub enum Event {
 }
 
 /// A cell of the workspace, before it is built.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CellFound {
     /// The package's name.
     pub package: String,
@@ -182,7 +182,7 @@ pub struct CellFound {
 }
 
 /// A message of the compiler.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// Its level.
     pub level: Level,
@@ -197,7 +197,7 @@ pub struct Diagnostic {
 }
 
 /// How bad a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Nothing was built.
@@ -209,7 +209,7 @@ pub enum Level {
 }
 
 /// Where the time of a batch went: milliseconds since the first change of the batch was seen.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Timings {
     /// The batch.
     pub batch: u64,

@@ -110,6 +110,7 @@ impl Bench {
                 let _ = sent.send(event);
             }),
             hub: Arc::new(Hub::default()),
+            bound: Box::new(|| ()),
         };
         tokio::spawn(event_loop::run(setup));
         Bench {

@@ -50,5 +50,11 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     if args.timings {
         context.reporter.show_timings();
     }
-    dev::start(context, workspace, manifest, sandbox)
+    let options = dev::Options {
+        workspace,
+        manifest,
+        sandbox,
+        detached: None,
+    };
+    dev::start(context, options)
 }

@@ -1,5 +1,6 @@
 //! One file a command: `Args`, whose doc comment is the help, and a thin call into the part that does the work.
 
+pub mod attach;
 pub mod bind;
 pub mod build;
 pub mod call;
@@ -15,6 +16,7 @@ pub mod new;
 pub mod restart;
 pub mod schema;
 pub mod status;
+pub mod up;
 
 use crate::cli::Context;
 use crate::error::{Error, Result};
@@ -50,7 +52,8 @@ fn shelves(context: &Context) -> Result<(Shelves, Option<Workspace>)> {
 }
 
 fn nothing_runs() -> Error {
-    Error::environment("nothing runs in this workspace").hint("start it with `cargo cell dev`")
+    Error::environment("nothing runs in this workspace")
+        .hint("start it with `cargo cell dev`, or in the background with `cargo cell up`")
 }
 
 /// Rows with their columns two spaces apart.

@@ -1,4 +1,4 @@
-//! The loop's control socket, `$run_dir/stem.control`: JSON lines for `status`, `logs`, `restart` and `down`.
+//! The loop's control socket, `$run_dir/stem.control`: JSON lines for the commands that talk to a loop that runs.
 //!
 //! A request is one line, an answer one or more lines and the end of the stream.
 #![expect(
@@ -51,6 +51,18 @@ pub enum Request {
     },
     /// Every cell is to say how many calls it answers, as an event.
     Measure,
+    /// Every event from now on.
+    Events {
+        /// First what happened lately.
+        past: bool,
+    },
+    /// These cells are to run; all when empty. Answered with events until they do or cannot, and then with what came of it.
+    Up {
+        /// The cells.
+        cells: Vec<String>,
+        /// First what happened lately.
+        past: bool,
+    },
     /// Build again, although nothing changed.
     Rebuild,
     /// Stop everything and leave.
@@ -71,7 +83,7 @@ impl Control {
         let path = run_dir.join(NAME);
         if UnixStream::connect(&path).is_ok() {
             return Err(Error::environment(
-                "this workspace is run by another `cargo cell dev` already",
+                "this workspace is run by another `cargo cell` already",
             )
             .hint("stop it with `cargo cell down`, or look at it with `cargo cell status`"));
         }
@@ -151,7 +163,7 @@ pub fn ask(run_dir: &Path, request: &Request, each: &mut dyn FnMut(Value) -> boo
     let Ok(mut stream) = UnixStream::connect(run_dir.join(NAME)) else {
         return Ok(false);
     };
-    let trouble = || "lost the connection to `cargo cell dev`".to_owned();
+    let trouble = || "lost the connection to the tool that runs this workspace".to_owned();
     let text = serde_json::to_string(request).environment(trouble)?;
     // Following logs and stopping may take any time; everything else is answered at once.
     if matches!(request, Request::Status) {
@@ -164,8 +176,9 @@ pub fn ask(run_dir: &Path, request: &Request, each: &mut dyn FnMut(Value) -> boo
         .environment(trouble)?;
     for line in BufReader::new(stream).lines() {
         let line = line.environment(trouble)?;
-        let value: Value = serde_json::from_str(&line)
-            .environment(|| "`cargo cell dev` gave an answer that cannot be read".to_owned())?;
+        let value: Value = serde_json::from_str(&line).environment(|| {
+            "the tool that runs this workspace gave an answer that cannot be read".to_owned()
+        })?;
         if let Some(message) = value["error"].as_str() {
             return Err(Error::environment(message.to_owned()));
         }

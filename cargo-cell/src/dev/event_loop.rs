@@ -77,8 +77,10 @@ pub struct Setup {
     pub fleet: Arc<dyn Fleet>,
     /// Where events go.
     pub sink: Sink,
-    /// What cells printed, and who follows it.
+    /// What happened and what cells printed, and who follows it.
     pub hub: Arc<Hub>,
+    /// Told once the loop can be asked.
+    pub bound: Box<dyn FnOnce() + Send>,
 }
 
 pub(super) struct Loop {
@@ -100,6 +102,8 @@ pub(super) struct Loop {
     pub(super) stamps: Option<Stamps>,
     pub(super) batches: BTreeMap<u64, Progress>,
     pub(super) leaving: bool,
+    /// Who waits until nothing is under way, and for which cells.
+    pub(super) waiting: Vec<(Vec<String>, Answers)>,
 }
 
 /// The stamps of a batch and what it gave.
@@ -112,12 +116,14 @@ pub(super) struct Progress {
 }
 
 /// Runs the loop until somebody stops it.
-pub async fn run(setup: Setup) -> Result<()> {
+pub async fn run(mut setup: Setup) -> Result<()> {
     let (inputs, mut received) = mpsc::unbounded_channel();
     // Signals first: from here on a Ctrl-C is a graceful stop.
     signals::listen(&inputs)?;
     let control = Control::bind(&setup.dirs.run, inputs.clone())?;
+    let bound = std::mem::replace(&mut setup.bound, Box::new(|| ()));
     let mut state = Loop::new(setup, inputs)?;
+    bound();
     state.look_around()?;
     state.act(Happened::Start).await;
     let outcome = state.turn(&mut received).await;
@@ -145,6 +151,7 @@ impl Loop {
             fleet,
             sink,
             hub,
+            bound: _,
         } = setup;
         let builder = Builder::new(
             dirs.schema.clone(),
@@ -170,6 +177,7 @@ impl Loop {
             stamps: None,
             batches: BTreeMap::new(),
             leaving: false,
+            waiting: Vec::new(),
         })
     }
 
@@ -194,6 +202,7 @@ impl Loop {
                 self.take(input).await;
             }
             self.settle().await;
+            self.answer_waiting().await;
         }
         Ok(())
     }

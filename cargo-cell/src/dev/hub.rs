@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::control::Answers;
+use super::recent::Recent;
 
 /// Past lines that are kept of each cell.
 const LINES_MAX: usize = 1000;
@@ -14,6 +15,8 @@ const LINES_MAX: usize = 1000;
 /// Keeps a bounded number of lines of each cell; a follower that is too slow loses lines, a cell never waits for one.
 #[derive(Default)]
 pub struct Hub {
+    /// What happened lately.
+    pub recent: Recent,
     inner: Mutex<Inner>,
 }
 

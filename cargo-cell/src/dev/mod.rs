@@ -4,9 +4,11 @@
 
 pub mod control;
 pub mod decide;
+pub mod detached;
 pub mod event_loop;
 pub mod fleet;
 pub mod hub;
+pub mod recent;
 pub mod roster;
 pub mod sets;
 mod shelf;
@@ -17,7 +19,7 @@ mod swapping;
 mod timing;
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -30,22 +32,46 @@ use crate::supervisor::Supervisor;
 use crate::supervisor::{SupervisorConfig, SupervisorEvent};
 use crate::workspace::{Dirs, Workspace};
 
+/// What the loop is to run, and how.
+pub struct Options {
+    /// The workspace.
+    pub workspace: Workspace,
+    /// `--manifest-path` or the folder of the workspace.
+    pub manifest: PathBuf,
+    /// The sandbox, when the command line names one.
+    pub sandbox: Option<String>,
+    /// Told once the loop can be asked: of a loop without a terminal.
+    pub detached: Option<Box<dyn FnOnce() + Send>>,
+}
+
 /// Runs the loop over a workspace until somebody stops it.
-pub fn start(
-    context: &Context,
-    workspace: Workspace,
-    manifest: PathBuf,
-    sandbox: Option<String>,
-) -> Result<()> {
+pub fn start(context: &Context, options: Options) -> Result<()> {
+    let Options {
+        workspace,
+        manifest,
+        sandbox,
+        detached,
+    } = options;
     let dirs = Dirs::new(&context.home, &workspace.root);
     cell_runtime::discovery::check_socket_path(&dirs.run.join(control::NAME)).map_err(|cause| {
         Error::environment(cause.to_string()).hint("give a shorter folder with `--home DIR`")
     })?;
-    if wants_screen(context)? {
-        context.reporter.take_screen(asker(dirs.run.clone()));
+    if detached.is_none() {
+        // As if the terminal had said it: the second one hastens.
+        let stop =
+            || nix::sys::signal::raise(nix::sys::signal::Signal::SIGINT).map_err(|e| e.to_string());
+        take_screen(context, &dirs.run, stop)?;
     }
     let reporter = context.reporter.clone();
-    let sink = Sink::new(move |event| reporter.event(&event));
+    let hub = Arc::new(hub::Hub::default());
+    let (keep, shows_logs) = (hub.clone(), detached.is_none());
+    let sink = Sink::new(move |event| {
+        keep.recent.event(&event);
+        // What cells print has files of its own.
+        if shows_logs || !matches!(event, Event::Cell(SupervisorEvent::Log { .. })) {
+            reporter.event(&event);
+        }
+    });
     let config = SupervisorConfig {
         run_dir: dirs.run.clone(),
         home: dirs.home.clone(),
@@ -56,7 +82,6 @@ pub fn start(
     runtime()?.block_on(async {
         let (events, received) = mpsc::unbounded_channel();
         let supervisor = Supervisor::start(config, events)?;
-        let hub = Arc::new(hub::Hub::default());
         tokio::spawn(relay(received, sink.clone(), hub.clone()));
         event_loop::run(event_loop::Setup {
             workspace,
@@ -67,9 +92,26 @@ pub fn start(
             fleet: Arc::new(supervisor),
             sink,
             hub,
+            bound: detached.unwrap_or_else(|| Box::new(|| ())),
         })
         .await
     })
+}
+
+/// Shows events on the whole terminal from now on, where that is wanted; says whether it is. `stop` is what its key to
+/// leave does.
+pub fn take_screen(
+    context: &Context,
+    run_dir: &Path,
+    stop: impl Fn() -> std::result::Result<(), String> + Send + Sync + 'static,
+) -> Result<bool> {
+    let wanted = wants_screen(context)?;
+    if wanted {
+        context
+            .reporter
+            .take_screen(asker(run_dir.to_owned(), stop));
+    }
+    Ok(wanted)
 }
 
 /// Whether events are shown on the whole terminal.
@@ -90,7 +132,10 @@ fn wants_screen(context: &Context) -> Result<bool> {
 }
 
 /// Answers the terminal UI over the loop's control socket, as every command is.
-fn asker(run_dir: PathBuf) -> Asker {
+fn asker(
+    run_dir: PathBuf,
+    stop: impl Fn() -> std::result::Result<(), String> + Send + Sync + 'static,
+) -> Asker {
     Arc::new(move |what| {
         let request = match what {
             Ask::Restart(cells) => control::Request::Restart {
@@ -99,11 +144,7 @@ fn asker(run_dir: PathBuf) -> Asker {
             Ask::Rebuild => control::Request::Rebuild,
             Ask::Measure => control::Request::Measure,
             Ask::Calls => control::Request::Status,
-            Ask::Stop => {
-                // As if the terminal had said it: the second one hastens.
-                let raised = nix::sys::signal::raise(nix::sys::signal::Signal::SIGINT);
-                return raised.map(|()| Vec::new()).map_err(|e| e.to_string());
-            }
+            Ask::Stop => return stop().map(|()| Vec::new()),
         };
         let mut wrong = None;
         let mut calls = Vec::new();

@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::control::{Answers, Request};
 use super::decide::Happened;
 use super::event_loop::{Applied, Input, Loop};
+use super::fleet::Status;
 use super::roster::Swap;
 use super::{shelf, timing};
 use crate::event::Event;
@@ -183,6 +184,11 @@ impl Loop {
                 self.fleet.measure();
                 let _ = answers.try_send(serde_json::json!({"measuring": true}));
             }
+            Request::Events { past } => self.hub.recent.follow(past, answers),
+            Request::Up { cells, past } => {
+                self.hub.recent.follow(past, answers.clone());
+                self.waiting.push((cells, answers));
+            }
             Request::Rebuild => {
                 self.act(Happened::Changed { workspace: true }).await;
                 let _ = answers.try_send(serde_json::json!({"building": true}));
@@ -196,6 +202,32 @@ impl Loop {
                 }
                 self.hub.until_stopped(answers);
             }
+        }
+    }
+
+    /// Tells those who wait for cells to run what came of it, once nothing is under way.
+    pub(super) async fn answer_waiting(&mut self) {
+        let busy = self.state.building().is_some() || !self.batches.is_empty();
+        if self.waiting.is_empty() || busy || self.state.is_stopping() {
+            return;
+        }
+        let status = self.fleet.status().await;
+        for (cells, answers) in std::mem::take(&mut self.waiting) {
+            let wanted = |name: &String| cells.is_empty() || cells.contains(name);
+            let (serving, failed): (Vec<&Status>, Vec<&Status>) = status
+                .iter()
+                .filter(|cell| wanted(&cell.name))
+                .partition(|cell| cell.generation.is_some() && cell.ready_ms.is_some());
+            let name = |cell: &&Status| cell.name.clone();
+            let answer = serde_json::json!({"up": {
+                "pid": std::process::id(),
+                "serving": serving.iter().map(name).collect::<Vec<_>>(),
+                "failed": failed.iter().map(name).collect::<Vec<_>>(),
+            }});
+            // The events before it may fill the channel: this one must not be lost.
+            tokio::spawn(async move {
+                let _ = answers.send(answer).await;
+            });
         }
     }
 }
