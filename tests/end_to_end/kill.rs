@@ -72,6 +72,45 @@ fn sigkill_at_any_moment_leaves_no_process_and_no_socket() {
 }
 
 #[test]
+fn whoever_of_its_processes_is_killed_the_tool_recovers_and_leaves_nothing() {
+    let workspace = Workspace::new("hello");
+    let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+    for session in 0..rounds("CELL_TEST_KILLS", 10).div_ceil(5) {
+        let sandbox = ["auto", "none"][session % 2];
+        let mut dev = workspace.dev_with(&["--sandbox", sandbox]);
+        let tool = dev.child.id();
+        // After more than five in a row a cell that has not been stable in between counts as one that fails for ever.
+        for round in 0..5 {
+            let victims: Vec<String> = workspace
+                .processes()
+                .into_iter()
+                .filter(|line| !line.starts_with(&format!("{tool}:")))
+                .collect();
+            let victim = &victims[dice.below(victims.len() as u64) as usize];
+            let pid: i32 = victim.split(':').next().unwrap().parse().unwrap();
+            // SAFETY: a process of this workspace, which this test started.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            eventually(
+                &format!("both cells to answer after round {round}, {victim}"),
+                || {
+                    workspace.call(&["button_service", "get_state", "\"ok\""])?;
+                    workspace.call(&["panel", "describe", "\"ok\""])
+                },
+            );
+        }
+        dev.signal(libc::SIGKILL);
+        dev.child.wait().unwrap();
+        eventually("nothing to be left", || {
+            let (processes, sockets) = (workspace.processes(), workspace.sockets());
+            match processes.is_empty() && sockets.is_empty() {
+                true => Ok(()),
+                false => Err(format!("{sandbox}: {processes:?} {sockets:?}")),
+            }
+        });
+    }
+}
+
+#[test]
 fn a_grandchild_that_left_its_session_dies_too() {
     for sandbox in ["auto", "none"] {
         let workspace = Workspace::new("hello");

@@ -139,7 +139,7 @@ async fn live(
 ) -> Result<(), String> {
     let (spec, generation, log) = (order.spec.clone(), order.generation, order.log.clone());
     let probe = probed(&around.probe).await;
-    let (keeper, control, in_force) = start(order, around, &probe).await?;
+    let (keeper, control, in_force, group) = start(order, around, &probe).await?;
     let Keeper {
         stdout,
         stderr,
@@ -204,6 +204,10 @@ async fn live(
         // A reader that panicked has nothing more to read.
         let _ = reader.await;
     }
+    if let Some(group) = group {
+        // Usually the guardian has done that; one that was killed has not.
+        let _ = tokio::task::spawn_blocking(move || cgroup::end(&group)).await;
+    }
     if let Some(lease) = lease {
         lease::remove(&lease);
     }
@@ -219,7 +223,7 @@ async fn start(
     order: Order,
     around: &Surroundings,
     probe: &Probe,
-) -> Result<(Keeper, UnixStream, InForce), String> {
+) -> Result<(Keeper, UnixStream, InForce, Option<PathBuf>), String> {
     let spec = &order.spec;
     let said = |what: &str| {
         let what = what.to_owned();
@@ -242,7 +246,7 @@ async fn start(
         env: spec.env.clone(),
         rights: spec.rights.clone(),
         as_root: nix::unistd::geteuid().is_root(),
-        group,
+        group: group.clone(),
         not_held,
     };
     let inherited: Vec<_> = std::env::vars_os().collect();
@@ -265,7 +269,7 @@ async fn start(
     let keeper = process::start(start)
         .await
         .map_err(said("cannot be started"))?;
-    Ok((keeper, control, confined.in_force))
+    Ok((keeper, control, confined.in_force, group))
 }
 
 async fn fulfil(wish: Wish, lifeline: &Lifeline, to_cell: &mut OwnedWriteHalf) {

@@ -58,15 +58,31 @@ pub(super) fn start(
         config,
         events,
         inputs,
-        _guardian: guardian,
-        _lock: lock,
+        guardian,
+        lock,
     };
     tokio::spawn(owner.run(inbox, received));
     Ok(())
 }
 
+/// How long to wait before a guardian that cannot be started is tried again.
+const GUARD_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Waits until the other end is gone; it never says anything.
+async fn end_of(guardian: &Guardian) {
+    loop {
+        if guardian.readable().await.is_err() {
+            return;
+        }
+        match guardian.try_read(&mut [0]) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::WouldBlock => {}
+            _ => return,
+        }
+    }
+}
+
 /// The tool's end of the session guardian's lifeline: its disappearance starts the clearing up.
-type Guardian = std::os::unix::net::UnixStream;
+type Guardian = tokio::net::UnixStream;
 
 /// Starts the session's guardian: before the first socket is bound there must be somebody to unlink it.
 fn guard(config: &SupervisorConfig, keeper: &std::path::Path, lock: &Lock) -> Result<Guardian> {
@@ -103,7 +119,8 @@ fn guard(config: &SupervisorConfig, keeper: &std::path::Path, lock: &Lock) -> Re
         }),
     );
     answer.recv().environment(trouble)?.environment(trouble)?;
-    Ok(ours)
+    ours.set_nonblocking(true).environment(trouble)?;
+    Guardian::from_std(ours).environment(trouble)
 }
 
 struct Owner {
@@ -119,8 +136,8 @@ struct Owner {
     last_swap: SwapId,
     events: mpsc::UnboundedSender<SupervisorEvent>,
     inputs: Inputs,
-    _guardian: Guardian,
-    _lock: Lock,
+    guardian: Guardian,
+    lock: Lock,
 }
 
 impl Owner {
@@ -148,10 +165,24 @@ impl Owner {
                 },
                 Some(input) = received.recv() => self.step(input),
                 () = timer => self.step(Input::Tick),
+                () = end_of(&self.guardian) => self.guard_again().await,
             }
             // Nobody can ask for anything any more, and nothing runs.
             if abandoned && self.running.is_empty() {
                 return;
+            }
+        }
+    }
+
+    /// The session's guardian was killed: nobody would clear up after us.
+    async fn guard_again(&mut self) {
+        match guard(&self.config, &self.surroundings.keeper, &self.lock) {
+            Ok(guardian) => self.guardian = guardian,
+            Err(error) => {
+                let message = format!("{error}; a tool that is killed now leaves its sockets");
+                self.emit(SupervisorEvent::Warning { message });
+                // Whatever is in its way may pass.
+                tokio::time::sleep(GUARD_AGAIN).await;
             }
         }
     }
