@@ -8,6 +8,7 @@
 mod go;
 mod matrix;
 mod mutations;
+mod python;
 mod random;
 mod sources;
 mod tools;

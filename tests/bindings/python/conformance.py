@@ -1,12 +1,15 @@
+# pyright: standard
+# JSON has no types.
 """Reads every value of the conformance cell, compares it, and writes it again.
 
-Usage: conformance.py SNAPSHOT VALUES, where the package `cells` can be imported.
+Usage: conformance.py PACKAGE SNAPSHOT VALUES; the package lies in the folder `cells`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+import importlib
 import json
 import math
 import struct
@@ -14,8 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cells import conformance
-from cells.conformance import codec
+from cells._cell import ArchiveError, Duration, Ok, Route, Some
 
 INTEGERS = {f"{sign}{bits}" for sign in "ui" for bits in (8, 16, 32, 64, 128)}
 # Archives up to this length are cut and flipped everywhere.
@@ -31,16 +33,16 @@ class Types:
     def same(self, ty: str, wanted: Any, found: Any) -> bool:
         head, args = parse(ty)
         match head, args:
-            case ("bool" | "String" | "char"), _:
+            case (("bool" | "String" | "char"), _):
                 return type(wanted) is type(found) and wanted == found
-            case ("f32" | "f64"), _:
+            case (("f32" | "f64"), _):
                 return same_float(head, float(wanted), found)
             case _ if head in INTEGERS:
                 return type(found) is int and int(wanted) == found
             case "Duration", _:
                 seconds, nanos = int(wanted["secs"]), wanted["nanos"]
-                return bool(found == conformance.Duration(seconds, nanos))
-            case ("Vec" | "Set"), [item]:
+                return bool(found == Duration(seconds, nanos))
+            case (("Vec" | "Set"), [item]):
                 if isinstance(found, frozenset):
                     found = sorted(found)
                 return self.all(item, wanted, list(found))
@@ -64,7 +66,7 @@ class Types:
             case "Box", [inner]:
                 return self.same(inner, wanted, found)
             case "Result", [ok, err]:
-                if isinstance(found, conformance.Ok):
+                if isinstance(found, Ok):
                     return self.same(ok, wanted["Ok"], found.value)
                 return self.same(err, wanted["Err"], found.error)
         return self.named(self.defs[head], args, wanted, found)
@@ -82,7 +84,7 @@ class Types:
             return wanted is found
         if self.may_be_null(inner):
             wanted = wanted["Some"]
-        if isinstance(found, conformance.Some):
+        if isinstance(found, Some):
             found = found.value
         return self.same(inner, wanted, found)
 
@@ -176,13 +178,15 @@ def split(text: str) -> list[str]:
 
 
 def main() -> int:
-    snapshot = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    entries = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))["values"]
+    codec = importlib.import_module(f"cells.{sys.argv[1]}.codec")
+    routes: dict[str, Route[Any]] = codec.ROUTES
+    snapshot = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
+    entries = json.loads(Path(sys.argv[3]).read_text(encoding="utf-8"))["values"]
     types = Types(snapshot)
     results = {route["name"]: route["res"] for route in snapshot["routes"]}
     wrong = broken = refused = 0
     for entry in entries:
-        route = codec.ROUTES[entry["route"]]
+        route = routes[entry["route"]]
         data = bytes.fromhex(entry["bytes"])
         value = route.decode_response(data)
         if not types.same(results[route.name], entry["value"], value):
@@ -197,7 +201,7 @@ def main() -> int:
                 broken += 1
                 try:
                     route.decode_response(hostile)
-                except conformance.ArchiveError:
+                except ArchiveError:
                     refused += 1
     print(f"{len(entries)} values, {broken} broken archives, {refused} refused")
     return 1 if wrong or not refused else 0

@@ -120,6 +120,9 @@ impl Codec<'_> {
             Rep::Array(item, len) => {
                 let size = item.layout(&mut self.layouts)?.size;
                 lines.push(format!("w.length(value, {len})"));
+                if *len == 0 {
+                    return Ok(());
+                }
                 let mut inside = Vec::new();
                 let place = match size {
                     1 => At::new("at + index"),

@@ -1,0 +1,206 @@
+"""A client of the live matrix. Usage: play.py SCENARIO."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from cells import matrix
+
+
+class WrongError(Exception):
+    """A scenario went another way."""
+
+
+def ensure(fine: bool, what: object) -> None:
+    if not fine:
+        raise WrongError(what)
+
+
+def call() -> None:
+    text = "é" * 5000
+    ensure(matrix.echo(text) == text, "another text")
+    ensure(matrix.add(2, 3) == 5, "a wrong sum")
+    ensure(matrix.add(2**64 - 1, 2) == 1, "a wrong sum")
+    ensure(matrix.big(1 << 20) == bytes([7]) * (1 << 20), "other bytes")
+    ensure(matrix.generation() == 1, "another generation")
+    try:
+        matrix.panics()
+    except matrix.InternalError as error:
+        ensure("it broke" in str(error), error)
+    else:
+        raise WrongError("a panic is no answer")
+    ensure(matrix.add(2, 3) == 5, "the connection is gone")
+    asyncio.run(call_async())
+
+
+async def call_async() -> None:
+    text = "é" * 5000
+    ensure(await matrix.aio.echo(text) == text, "another text")
+    ensure(len(await matrix.aio.big(1 << 20)) == 1 << 20, "too few bytes")
+    try:
+        await matrix.aio.panics()
+    except matrix.InternalError as error:
+        ensure("it broke" in str(error), error)
+    else:
+        raise WrongError("a panic is no answer")
+    ensure(await matrix.aio.add(2, 3) == 5, "the connection is gone")
+
+
+def typed_error() -> None:
+    def failed(kind: str) -> matrix.MatrixError:
+        try:
+            raise WrongError(matrix.fail(kind))
+        except matrix.MatrixError as error:
+            return error
+
+    match failed("not_found"):
+        case matrix.MatrixErrorNotFound(id="a name that is long"):
+            pass
+        case other:
+            raise WrongError(other)
+    match failed("refused"):
+        case matrix.MatrixErrorRefused(42):
+            pass
+        case other:
+            raise WrongError(other)
+    ensure(failed("empty") == matrix.MatrixErrorEmpty(), "another error")
+    ensure(matrix.fail("fine") == 4, "not its length")
+
+    async def fail() -> None:
+        try:
+            await matrix.aio.fail("empty")
+        except matrix.MatrixErrorEmpty:
+            return
+        raise WrongError("no error")
+
+    asyncio.run(fail())
+
+
+def deadline() -> None:
+    started = time.monotonic()
+    try:
+        matrix.slow(5000, timeout=0.05)
+    except TimeoutError as error:
+        ensure(isinstance(error, matrix.DeadlineExceededError), repr(error))
+    else:
+        raise WrongError("no deadline")
+
+    async def late() -> None:
+        try:
+            await matrix.aio.slow(5000, timeout=0.05)
+        except matrix.DeadlineExceededError:
+            return
+        raise WrongError("no deadline")
+
+    asyncio.run(late())
+    ensure(time.monotonic() - started < 4, "it waited")
+
+
+def cancel() -> None:
+    async def cancelled() -> None:
+        before = await matrix.aio.cancelled()
+        running = asyncio.create_task(matrix.aio.slow(60_000))
+        await matrix.aio.until_served(1)
+        running.cancel()
+        try:
+            await running
+        except asyncio.CancelledError:
+            pass
+        else:
+            raise WrongError("it was not cancelled")
+        while await matrix.aio.cancelled() == before:
+            pass
+
+    asyncio.run(cancelled())
+
+
+def concurrent() -> None:
+    async def sums() -> None:
+        calls = (matrix.aio.add(n, 1_000_000) for n in range(1000))
+        found = await asyncio.gather(*calls)
+        ensure(found == [n + 1_000_000 for n in range(1000)], "another call's answer")
+
+    asyncio.run(sums())
+    # A barrier: all of a hundred threads call at once.
+    ready = threading.Barrier(100)
+
+    def some(first: int) -> bool:
+        ready.wait()
+        return all(matrix.add(n, 1) == n + 1 for n in range(first, first + 10))
+
+    with ThreadPoolExecutor(100) as threads:
+        ensure(all(threads.map(some, range(0, 1000, 10))), "another call's answer")
+
+
+def drift() -> None:
+    async def async_call() -> None:
+        await matrix.aio.add(1, 1)
+
+    for refused in (lambda: matrix.add(1, 1), lambda: asyncio.run(async_call())):
+        try:
+            refused()
+        except matrix.SchemaMismatchError as error:
+            said = str(error)
+            ensure(f"{matrix.FINGERPRINT:#018x}" in said, said)
+            ensure(said.count("0x") == 2 and "cargo cell" in said, said)
+            ensure(f"{error.fingerprint:#018x}" in said, said)
+        else:
+            raise WrongError("another schema was not refused")
+
+
+def drain() -> None:
+    stop = threading.Event()
+    calls = [0, 0, 0, 0]
+
+    def with_threads(caller: int) -> None:
+        while not stop.is_set():
+            n = calls[caller]
+            ensure(matrix.add(n, caller) == n + caller, "a wrong sum")
+            calls[caller] += 1
+
+    async def with_tasks() -> None:
+        async def one(caller: int) -> None:
+            while not stop.is_set():
+                n = calls[caller]
+                ensure(await matrix.aio.add(n, caller) == n + caller, "a wrong sum")
+                calls[caller] += 1
+
+        await asyncio.gather(one(2), one(3))
+
+    with ThreadPoolExecutor(3) as threads:
+        running = [threads.submit(with_threads, caller) for caller in (0, 1)]
+        running.append(threads.submit(lambda: asyncio.run(with_tasks())))
+        said = sys.stdin.readline()
+        stop.set()
+        for caller in running:
+            caller.result()
+    ensure(said == "stop\n", said)
+    print(sum(calls))
+
+
+SCENARIOS: dict[str, Callable[[], None]] = {
+    "call": call,
+    "typed_error": typed_error,
+    "deadline": deadline,
+    "cancel": cancel,
+    "concurrent": concurrent,
+    "drift": drift,
+    "drain": drain,
+}
+
+
+def main() -> None:
+    if "CELL_RUN" not in os.environ:
+        raise WrongError("CELL_RUN is not set")
+    SCENARIOS[sys.argv[-1]]()
+    print("ok")
+
+
+if __name__ == "__main__":
+    main()
