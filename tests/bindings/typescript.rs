@@ -18,7 +18,7 @@ const PAGE: &str = concat!(
 );
 
 /// How many random schemas are tried.
-const MODELS: u64 = 60;
+const MODELS: u64 = 12;
 /// How many values of each of their types.
 const VALUES: usize = 8;
 

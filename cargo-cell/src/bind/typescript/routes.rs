@@ -182,9 +182,7 @@ fn request(
 
 fn decoder(text: &mut Text, name: &str, ty: &Ty, codecs: &mut Codecs<'_>) -> Result<(), Error> {
     let archived = codecs.layout(ty)?;
-    let value = codecs
-        .in_routes(|codecs| codecs.read(ty, At("at", 0)))?
-        .flat();
+    let value = codecs.in_routes(|codecs| codecs.read_root(ty))?.flat();
     let (size, align) = (archived.size, archived.align);
     if value == "undefined" {
         text.line(&format!("{name}: decodeNothing,"));

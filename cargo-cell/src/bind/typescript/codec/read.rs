@@ -39,6 +39,20 @@ impl Codecs<'_> {
         })
     }
 
+    /// An expression that reads the value of a whole archive: a call, where there is something to read.
+    pub(in super::super) fn read_root(&mut self, ty: &Ty) -> Result<Expr, Error> {
+        if let Some(inner) = self.schema.alias(ty) {
+            return self.read_root(&inner);
+        }
+        let at = At("at", 0);
+        match self.read(ty, at)? {
+            Expr::If(..) | Expr::Object(_) | Expr::Array(_) if !self.is_void(ty)? => {
+                Ok(self.read_call(ty, at))
+            }
+            expr => Ok(expr),
+        }
+    }
+
     fn read_call(&mut self, ty: &Ty, at: At<'_>) -> Expr {
         let name = self.function(Job::Read, ty);
         Expr::Call(name, vec!["reader".to_owned(), at.text()])
