@@ -74,6 +74,56 @@ pub enum Event {
         /// The file.
         path: String,
     },
+    /// A shader that cells hold is valid, and is on its way to them.
+    ShaderPushed {
+        /// The file.
+        path: String,
+        /// The text's version: higher than all before it.
+        version: u64,
+        /// The cells that hold it.
+        cells: Vec<String>,
+        /// The time that reading and checking it took.
+        check_ms: f64,
+    },
+    /// A cell has the new text of a shader.
+    ShaderApplied {
+        /// The file.
+        path: String,
+        /// The text's version.
+        version: u64,
+        /// The cell.
+        cell: String,
+        /// Its generation.
+        generation: u64,
+        /// From the save, or from the moment that the cell asked for it, to its answer.
+        ms: f64,
+    },
+    /// A cell cannot use the new text of a shader, and goes on with the one before.
+    ShaderRefused {
+        /// The file.
+        path: String,
+        /// The text's version.
+        version: u64,
+        /// The cell.
+        cell: String,
+        /// Its generation.
+        generation: u64,
+        /// Why.
+        message: String,
+    },
+    /// A shader that cells hold is not valid: no cell sees it.
+    ShaderRejected {
+        /// The file.
+        path: String,
+        /// `file:line:column`, where there is a place; the file may be one that it imports.
+        at: Option<String>,
+        /// What is wrong, in one line.
+        message: String,
+        /// The message with the lines that it is about, with colours.
+        rendered: String,
+        /// The version that the cells go on with; nothing where it was never valid since the tool was started.
+        kept: Option<u64>,
+    },
 
     /// A cargo process starts.
     BuildStarted {

@@ -12,6 +12,7 @@ pub mod build;
 pub mod dev;
 pub mod graph;
 pub mod schema_files;
+pub mod shader;
 pub mod supervisor;
 pub mod watch;
 pub mod workspace;

@@ -13,6 +13,7 @@ mod handler;
 mod protein;
 mod record;
 mod service;
+mod shader;
 
 use proc_macro::TokenStream;
 
@@ -44,4 +45,10 @@ pub fn handler(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn client(input: TokenStream) -> TokenStream {
     client::include(input.into()).into()
+}
+
+/// See `cell_runtime::cell::shader`.
+#[proc_macro]
+pub fn shader(input: TokenStream) -> TokenStream {
+    shader::embed(input.into()).into()
 }

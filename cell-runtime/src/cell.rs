@@ -3,6 +3,7 @@
 pub use crate::handlers::Handlers;
 pub use crate::protein::Protein;
 pub use crate::service::{Context, State, TestCell, View, run, serve_local, stopping};
+pub use crate::shader::{Shader, ShaderSource};
 pub use crate::{CallError, Error};
 
 /// Makes a struct or an enum a message type: it can be an argument, a result or an error of a handler, and a part of other
@@ -103,3 +104,21 @@ pub use cell_macros::handler;
 /// `cells/button_service.rs` of this package, with the cell's message types and one function for each route.
 /// `cargo cell build` writes the binding.
 pub use cell_macros::client;
+
+/// Holds a shader: gives a [`Shader`] with the text of a WGSL file of this package, embedded in the binary. Under `cargo cell dev`
+/// the saved file, once it is valid, is its new text, and the cell goes on.
+///
+/// ```ignore
+/// let mut heat = cell::shader!("shaders/heat.wgsl");
+/// let mut pipeline = compile(heat.source().text());
+/// loop {
+///     tokio::select! {
+///         new = heat.changed() => pipeline = compile(new.text()),
+///         () = turn.tick() => draw(&pipeline),
+///     }
+/// }
+/// ```
+///
+/// Files that it imports (`#import "colours.wgsl"`) are named after it, so that they are embedded too:
+/// `cell::shader!("shaders/heat.wgsl", "shaders/colours.wgsl")`.
+pub use cell_macros::shader;

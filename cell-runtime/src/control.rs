@@ -16,8 +16,10 @@ pub const LISTENER_FD: RawFd = 3;
 pub const CONTROL_FD: RawFd = 4;
 /// Set to `1` in a supervised cell.
 pub const ENV_FDS: &str = "CELL_FDS";
-/// The longest line, in bytes; more without a line break is a broken peer.
+/// The longest line of a cell, in bytes; more without a line break is a broken peer.
 pub const LINE_BYTES_MAX: usize = 64 << 10;
+/// The longest line of a supervisor: a shader of [`crate::shader::import::SOURCE_BYTES_MAX`] bytes, each escaped in JSON.
+pub const TO_CELL_BYTES_MAX: usize = 8 << 20;
 
 /// What a cell tells its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,33 @@ pub enum FromCell {
         /// Why.
         message: String,
     },
+    /// It holds a shader, and wants its text whenever it changes.
+    ShaderHeld {
+        /// The package that has the file.
+        package: String,
+        /// The file, from the package's folder.
+        path: String,
+    },
+    /// A shader's text is the current one now.
+    ShaderApplied {
+        /// The package that has the file.
+        package: String,
+        /// The file, from the package's folder.
+        path: String,
+        /// The version that was pushed.
+        version: u64,
+    },
+    /// A shader's text cannot be used; the one before stays.
+    ShaderRefused {
+        /// The package that has the file.
+        package: String,
+        /// The file, from the package's folder.
+        path: String,
+        /// The version that was pushed.
+        version: u64,
+        /// Why.
+        why: String,
+    },
     /// Something newer than this version.
     #[serde(other)]
     Unknown,
@@ -67,6 +96,17 @@ pub enum ToCell {
     },
     /// Say how many calls were answered, and how fast.
     Measure,
+    /// The text of a shader that the cell holds.
+    Shader {
+        /// The package that has the file.
+        package: String,
+        /// The file, from the package's folder.
+        path: String,
+        /// Higher than every version that this cell was given before.
+        version: u64,
+        /// The whole text, with its imports in place.
+        source: String,
+    },
     /// Something newer than this version.
     #[serde(other)]
     Unknown,
@@ -151,6 +191,15 @@ mod tests {
             ready,
             FromCell::Running { pid: 1 },
             FromCell::Drained,
+            FromCell::ShaderHeld {
+                package: "p".into(),
+                path: "shaders/x.wgsl".into(),
+            },
+            FromCell::ShaderApplied {
+                package: "p".into(),
+                path: "shaders/x.wgsl".into(),
+                version: u64::MAX,
+            },
             FromCell::Failed {
                 message: "no \"port\"".into(),
             },
@@ -162,7 +211,7 @@ mod tests {
             "{\"t\":\"drain\",\"limit_ms\":5}\n"
         );
         assert_eq!(
-            decode::<ToCell>("{\"t\":\"shader\",\"path\":\"x\"}"),
+            decode::<ToCell>("{\"t\":\"newer\",\"path\":\"x\"}"),
             Ok(ToCell::Unknown)
         );
         assert!(

@@ -38,6 +38,7 @@
 //! | define messages, write handlers, serve and call | [`cell`](mod@cell) |
 //! | send bytes, or messages without a schema | [`Synapse`], [`Membrane`], [`Handlers`], [`Vesicle`] |
 //! | read or compare schemas | [`schema`] |
+//! | have shaders that change while a cell runs | [`shader`] |
 //! | speak the protocol yourself | [`wire`], [`transport`], [`server`], [`client`] |
 
 extern crate self as cell_sdk;
@@ -54,6 +55,7 @@ pub mod protein;
 pub mod schema;
 pub mod server;
 pub mod service;
+pub mod shader;
 pub mod synapse;
 pub mod transport;
 mod typed;

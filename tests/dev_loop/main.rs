@@ -12,6 +12,7 @@ use cargo_cell::dev::control;
 use cargo_cell::dev::event_loop::{self, Setup};
 use cargo_cell::dev::fleet::{Answer, Fleet, Outcome, Start, Status};
 use cargo_cell::dev::hub::Hub;
+use cargo_cell::dev::shaders::Shaders;
 use cargo_cell::event::{Event, Sink};
 use cargo_cell::workspace::{Dirs, metadata};
 
@@ -99,16 +100,19 @@ impl Bench {
         let run = dirs.run.clone();
         let (sent, events) = mpsc::unbounded_channel();
         let double = Double::default();
+        let fleet: Arc<dyn Fleet> = Arc::new(double.clone());
+        let sink = Sink::new(move |event| {
+            let _ = sent.send(event);
+        });
         let setup = Setup {
             workspace,
             dirs,
             manifest: root.clone(),
             keeper: env!("CARGO_BIN_EXE_cargo-cell").into(),
             sandbox: None,
-            fleet: Arc::new(double.clone()),
-            sink: Sink::new(move |event| {
-                let _ = sent.send(event);
-            }),
+            shaders: Shaders::start(fleet.clone(), sink.clone()),
+            fleet,
+            sink,
             hub: Arc::new(Hub::default()),
             bound: Box::new(|| ()),
         };

@@ -18,6 +18,7 @@ mod kill;
 mod load;
 mod saves;
 mod schema;
+mod shaders;
 mod support;
 #[path = "../bindings/tools.rs"]
 mod tools;

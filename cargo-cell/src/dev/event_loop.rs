@@ -17,6 +17,7 @@ use super::decide::{Action, Happened, State};
 use super::fleet::{Fleet, Outcome};
 use super::hub::Hub;
 use super::roster::{Roster, Swap};
+use super::shaders::Shaders;
 use super::sight::Sight;
 use super::signals;
 use super::timing::Stamps;
@@ -81,6 +82,8 @@ pub struct Setup {
     pub hub: Arc<Hub>,
     /// Told once the loop can be asked.
     pub bound: Box<dyn FnOnce() + Send>,
+    /// Who checks and pushes shaders.
+    pub shaders: Shaders,
 }
 
 pub(super) struct Loop {
@@ -90,6 +93,7 @@ pub(super) struct Loop {
     pub(super) fleet: Arc<dyn Fleet>,
     pub(super) sink: Sink,
     pub(super) hub: Arc<Hub>,
+    shaders: Shaders,
     pub(super) inputs: UnboundedSender<Input>,
     pub(super) state: State,
     pub(super) roster: Roster,
@@ -152,6 +156,7 @@ impl Loop {
             sink,
             hub,
             bound: _,
+            shaders,
         } = setup;
         let builder = Builder::new(
             dirs.schema.clone(),
@@ -168,6 +173,7 @@ impl Loop {
             fleet,
             sink,
             hub,
+            shaders,
             inputs,
             state: State::default(),
             builder: Arc::new(tokio::sync::Mutex::new(builder)),
@@ -229,6 +235,7 @@ impl Loop {
 
     fn look_around(&mut self) -> Result<()> {
         let folders = self.sight.look_around(&self.workspace)?;
+        self.shaders.workspace(&self.workspace);
         let cells = self
             .workspace
             .cells
@@ -257,6 +264,9 @@ impl Loop {
             self.sink.send(Event::ShaderSeen {
                 path: self.workspace.shown(path),
             });
+        }
+        if let Some(saved) = seen.shaders_saved {
+            self.shaders.saved(seen.shaders, saved);
         }
         // Cargo brings the lock file up to date while it builds: that is no edit. One that somebody else makes in that
         // moment counts with the next build.

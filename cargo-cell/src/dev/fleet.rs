@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cell_runtime::control::ToCell;
 use cell_runtime::schema::Snapshot;
 use serde::Serialize;
 
@@ -95,6 +96,8 @@ pub trait Fleet: Send + Sync + 'static {
     fn restart(&self, name: &str) -> Answer<Result<(), String>>;
     /// Every cell is to say how many calls it answers.
     fn measure(&self) {}
+    /// A generation is to have this text of a shader that it holds.
+    fn push_shader(&self, _cell: &str, _generation: u64, _shader: &ToCell) {}
     /// A cell is no longer part of the workspace.
     fn retire(&self, name: &str) -> Answer<()>;
     /// Stops everything: letting calls finish, or at once.

@@ -11,6 +11,7 @@ pub mod hub;
 pub mod recent;
 pub mod roster;
 pub mod sets;
+pub mod shaders;
 mod shelf;
 mod sight;
 mod signals;
@@ -82,17 +83,20 @@ pub fn start(context: &Context, options: Options) -> Result<()> {
     runtime()?.block_on(async {
         let (events, received) = mpsc::unbounded_channel();
         let supervisor = Supervisor::start(config, events)?;
-        tokio::spawn(relay(received, sink.clone(), hub.clone()));
+        let fleet: Arc<dyn fleet::Fleet> = Arc::new(supervisor);
+        let shaders = shaders::Shaders::start(fleet.clone(), sink.clone());
+        tokio::spawn(relay(received, sink.clone(), hub.clone(), shaders.clone()));
         event_loop::run(event_loop::Setup {
             workspace,
             dirs,
             manifest,
             keeper: SupervisorConfig::own_exe(),
             sandbox,
-            fleet: Arc::new(supervisor),
+            fleet,
             sink,
             hub,
             bound: detached.unwrap_or_else(|| Box::new(|| ())),
+            shaders,
         })
         .await
     })
@@ -172,8 +176,10 @@ async fn relay(
     mut received: mpsc::UnboundedReceiver<SupervisorEvent>,
     sink: Sink,
     hub: Arc<hub::Hub>,
+    shaders: shaders::Shaders,
 ) {
     while let Some(event) = received.recv().await {
+        shaders.heard(&event);
         if let SupervisorEvent::Log { cell, stream, line } = &event {
             let stream = match stream {
                 crate::supervisor::Stream::Stdout => "stdout",

@@ -30,8 +30,10 @@ pub(super) struct Sight {
 
 /// What has changed and matters.
 pub(super) struct Seen {
-    /// Shaders: they are only reported.
+    /// Shaders: they never ask for a build.
     pub(super) shaders: Vec<PathBuf>,
+    /// When the last of them was written.
+    pub(super) shaders_saved: Option<Instant>,
     /// Files that ask for a build; may be empty.
     pub(super) changed: Vec<PathBuf>,
     /// What the workspace is made of changed.
@@ -163,10 +165,13 @@ impl Sight {
                 .collect()
         };
         let builds = of(&|interest| interest >= Interest::Build);
+        let shaders = of(&|interest| interest == Interest::Shader);
+        let written = since_written(shaders.iter()).and_then(|before| decided.checked_sub(before));
         let written_before_decided = since_written(builds.iter());
         renew(builds.iter(), self.built);
         Ok(Some(Seen {
-            shaders: of(&|interest| interest == Interest::Shader),
+            shaders_saved: (!shaders.is_empty()).then_some(written.unwrap_or(settled.first_seen)),
+            shaders,
             workspace: changed
                 .iter()
                 .any(|(_, interest)| *interest == Interest::Workspace),

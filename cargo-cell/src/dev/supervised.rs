@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use cell_runtime::control::ToCell;
+
 use super::fleet::{Answer, Fleet, Outcome, Start, Status};
 use crate::supervisor::sandbox::SandboxMode;
 use crate::supervisor::{self, Supervisor};
@@ -34,6 +36,10 @@ impl Fleet for Supervisor {
 
     fn measure(&self) {
         Supervisor::measure(self);
+    }
+
+    fn push_shader(&self, cell: &str, generation: u64, shader: &ToCell) {
+        Supervisor::push_shader(self, cell, generation, shader);
     }
 
     fn retire(&self, name: &str) -> Answer<()> {

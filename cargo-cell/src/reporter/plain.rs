@@ -90,6 +90,27 @@ impl Plain {
                     &format!("{path} changed; nothing is rebuilt or restarted for it"),
                 );
             }
+            Event::ShaderPushed { .. } => {}
+            Event::ShaderApplied { path, cell, ms, .. } => {
+                let text = format!("{path} in {cell}, {ms:.0} ms after the save");
+                self.status(chatty, GREEN, "Shader", &text);
+            }
+            Event::ShaderRefused {
+                path,
+                cell,
+                message,
+                ..
+            } => {
+                let text = format!("`{cell}` cannot use {path}: {message}");
+                self.labelled(RED, "error", &text);
+            }
+            Event::ShaderRejected { rendered, kept, .. } => {
+                self.raw(&format!("{}\n", rendered.trim_end()));
+                if kept.is_some() {
+                    let text = "the cells that hold it go on with the last good one";
+                    self.status(chatty, YELLOW, "Kept", text);
+                }
+            }
             Event::BuildStarted { .. } => {
                 self.cleared = false;
                 self.progress.start();
@@ -197,6 +218,8 @@ impl Plain {
         match event {
             // For whoever asked.
             SupervisorEvent::Measured { .. } => {}
+            // The loop says what became of it.
+            SupervisorEvent::Shader { .. } => {}
             SupervisorEvent::Starting { cell, generation } => {
                 self.said.remove(cell);
                 self.status(

@@ -1,5 +1,8 @@
 //! The handle: everything that the rest of the tool may ask of the supervisor.
 
+use std::sync::Arc;
+
+use cell_runtime::control::{self, ToCell};
 use tokio::sync::{mpsc, oneshot};
 
 use super::types::{CellSpec, CellStatus, Outcome, Stream, SupervisorConfig, SupervisorEvent};
@@ -22,6 +25,8 @@ pub(super) enum Control {
     SetUnavailable(String, String),
     /// Every cell is to say how many calls it answers.
     Measure,
+    /// A line about a shader for one generation; what it is about comes before.
+    Shader(String, u64, String, Arc<str>),
     /// The last lines of a cell.
     Logs(String, usize, oneshot::Sender<Vec<(Stream, String)>>),
 }
@@ -92,6 +97,19 @@ impl Supervisor {
     /// Where every cell is, by name.
     pub async fn status(&self) -> Vec<CellStatus> {
         self.ask(Control::Status).await.unwrap_or_default()
+    }
+
+    /// Gives a generation the text of a shader that it holds. A cell that does not listen is only ever given the newest.
+    pub fn push_shader(&self, cell: &str, generation: u64, shader: &ToCell) {
+        let ToCell::Shader { package, path, .. } = shader else {
+            return;
+        };
+        let about = format!("{package}/{path}");
+        let line = control::encode(shader).into();
+        // A supervisor that has stopped has no cells.
+        let _ = self
+            .control
+            .send(Control::Shader(cell.to_owned(), generation, about, line));
     }
 
     /// The last lines that a cell wrote, oldest first.

@@ -24,6 +24,7 @@ mod fork;
 mod keeper;
 mod listeners;
 mod logs;
+mod outbox;
 mod porter;
 mod procfs;
 mod running;
@@ -32,6 +33,6 @@ mod task;
 pub use handle::Supervisor;
 pub use sandbox::SandboxMode;
 pub use types::{
-    CellPhase, CellSpec, CellStatus, Exit, InForce, Outcome, Stream, SupervisorConfig,
+    CellPhase, CellSpec, CellStatus, Exit, InForce, Outcome, ShaderSaid, Stream, SupervisorConfig,
     SupervisorEvent, Swap,
 };

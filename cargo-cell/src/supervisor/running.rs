@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cell_runtime::control::{self, FromCell, ToCell};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OnceCell, mpsc};
@@ -20,13 +20,14 @@ use tokio::sync::{OnceCell, mpsc};
 use super::cgroup;
 use super::lease::{self, Lease};
 use super::logs::Log;
+use super::outbox::Outbox;
 use super::process::{self, Keeper, Lifeline, Start, Watch, Word};
 use super::procfs;
 use super::sandbox::{self, Policy, Probe};
 use super::session::LEASES;
 use super::state::{Generation, Input, Said};
 use super::task::{Inputs, probed};
-use super::types::{CellSpec, Exit, InForce, Stream};
+use super::types::{CellSpec, Exit, InForce, ShaderSaid, Stream};
 
 /// Lines of a cell that are shown when it fails.
 const LAST_LINES: usize = 20;
@@ -73,12 +74,13 @@ pub(super) struct Order {
 }
 
 /// What the owner wants of a generation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Wish {
     Drain(Duration),
     Terminate,
     Kill,
     Measure,
+    Shader(String, Arc<str>),
 }
 
 /// A generation that runs. Dropping it kills it.
@@ -124,6 +126,10 @@ impl Running {
         self.wish(Wish::Measure);
     }
 
+    pub(super) fn shader(&self, about: String, line: Arc<str>) {
+        self.wish(Wish::Shader(about, line));
+    }
+
     fn wish(&self, wish: Wish) {
         // A process that has ended has no wishes to fulfil.
         let _ = self.wishes.send(wish);
@@ -158,7 +164,8 @@ async fn live(
             Some(tokio::spawn(log.clone().drain(generation, stream, pipe?)))
         })
         .collect::<Vec<_>>();
-    let (from_cell, mut to_cell) = control.into_split();
+    let (from_cell, to_cell) = control.into_split();
+    let mut outbox = Outbox::default();
     let mut ear = Ear {
         from: BufReader::new(from_cell),
         line: Vec::new(),
@@ -191,11 +198,16 @@ async fn live(
                 None => ear.closed = true,
             },
             wish = wishes.recv(), if owned => match wish {
-                Some(wish) => fulfil(wish, &lifeline, &mut to_cell).await,
+                Some(wish) => fulfil(wish, &lifeline, &mut outbox),
                 None => {
                     owned = false;
                     lifeline.kill();
                 }
+            },
+            sent = send(&to_cell, outbox.front()), if !outbox.is_empty() => match sent {
+                Ok(bytes) => outbox.sent(bytes),
+                // A cell that does not listen is ended when its time is up.
+                Err(_) => outbox.clear(),
             },
         }
     };
@@ -272,18 +284,25 @@ async fn start(
     Ok((keeper, control, confined.in_force, group))
 }
 
-async fn fulfil(wish: Wish, lifeline: &Lifeline, to_cell: &mut OwnedWriteHalf) {
+/// Sends what fits: waiting for more room must not keep anybody from anything else.
+async fn send(to_cell: &OwnedWriteHalf, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        to_cell.writable().await?;
+        match to_cell.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return sent,
+        }
+    }
+}
+
+fn fulfil(wish: Wish, lifeline: &Lifeline, outbox: &mut Outbox) {
     match wish {
         Wish::Drain(limit) => {
             let limit_ms = limit.as_millis() as u64;
-            let line = control::encode(&ToCell::Drain { limit_ms });
-            // A cell that does not listen is ended when its time is up. The line fits into any socket's buffer.
-            let _ = to_cell.write_all(line.as_bytes()).await;
+            outbox.push(control::encode(&ToCell::Drain { limit_ms }));
         }
-        Wish::Measure => {
-            let line = control::encode(&ToCell::Measure);
-            let _ = to_cell.write_all(line.as_bytes()).await;
-        }
+        Wish::Measure => outbox.push(control::encode(&ToCell::Measure)),
+        Wish::Shader(about, line) => outbox.replace(about, line),
         Wish::Terminate => lifeline.terminate(),
         Wish::Kill => lifeline.kill(),
     }
@@ -326,6 +345,26 @@ async fn hear(ear: &mut Ear) -> Option<Said> {
             Ok(FromCell::Failed { message }) => return Some(Said::Failed(message)),
             Ok(FromCell::Measured { calls, p99_us }) => {
                 return Some(Said::Measured { calls, p99_us });
+            }
+            Ok(FromCell::ShaderHeld { package, path }) => {
+                return Some(Said::Shader(package, path, ShaderSaid::Held));
+            }
+            Ok(FromCell::ShaderApplied {
+                package,
+                path,
+                version,
+            }) => return Some(Said::Shader(package, path, ShaderSaid::Applied(version))),
+            Ok(FromCell::ShaderRefused {
+                package,
+                path,
+                version,
+                why,
+            }) => {
+                return Some(Said::Shader(
+                    package,
+                    path,
+                    ShaderSaid::Refused(version, why),
+                ));
             }
             Ok(FromCell::Unknown) => {}
             Err(_) => return None,

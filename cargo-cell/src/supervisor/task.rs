@@ -212,6 +212,11 @@ impl Owner {
                 let _ = reply.send(self.state.status(Instant::now()));
             }
             Control::Measure => self.running.values().for_each(Running::measure),
+            Control::Shader(cell, generation, about, line) => {
+                if let Some(running) = self.running.get(&(cell, generation)) {
+                    running.shader(about, line);
+                }
+            }
             Control::SetUnavailable(cell, reason) => self.step(Input::Unavailable { cell, reason }),
             Control::Logs(cell, count, reply) => {
                 let lines = self

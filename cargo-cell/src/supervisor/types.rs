@@ -198,6 +198,19 @@ pub enum SupervisorEvent {
         /// The time that 99 of 100 of the last ones took at most, in microseconds.
         p99_us: Option<u64>,
     },
+    /// It said something about a shader.
+    Shader {
+        /// The cell.
+        cell: String,
+        /// Its generation.
+        generation: u64,
+        /// The package that has the file.
+        package: String,
+        /// The file, from the package's folder.
+        path: String,
+        /// What.
+        said: ShaderSaid,
+    },
     /// It wrote a line.
     Log {
         /// The cell.
@@ -219,6 +232,18 @@ pub enum SupervisorEvent {
         /// The sentence.
         message: String,
     },
+}
+
+/// What a cell says about a shader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShaderSaid {
+    /// It holds it, and wants its text whenever it changes.
+    Held,
+    /// This version is its current text.
+    Applied(u64),
+    /// It cannot use this version, and why.
+    Refused(u64, String),
 }
 
 /// What became of one swap set.

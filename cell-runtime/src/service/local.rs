@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::schema::Fingerprint;
 use crate::server::{self, ServerOptions, Service};
 use crate::transport::UdsListener;
-use crate::{Error, discovery};
+use crate::{Error, discovery, shader};
 
 /// The name that the supervisor gives a cell; that of a cell without a service.
 const ENV_NAME: &str = "CELL_NAME";
@@ -88,6 +88,7 @@ pub(super) fn listen_to(
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<oneshot::Receiver<Duration>> {
     let (drain, draining) = oneshot::channel();
+    let shaders = control.try_clone()?;
     std::thread::Builder::new()
         .name("cell-control".into())
         .spawn(move || {
@@ -96,7 +97,7 @@ pub(super) fn listen_to(
             let mut lines = BufReader::new(control);
             loop {
                 let mut line = String::new();
-                let mut limited = (&mut lines).take(control::LINE_BYTES_MAX as u64);
+                let mut limited = (&mut lines).take(control::TO_CELL_BYTES_MAX as u64);
                 match limited.read_line(&mut line) {
                     Ok(_) if line.ends_with('\n') => {}
                     _ => std::process::exit(0),
@@ -112,11 +113,44 @@ pub(super) fn listen_to(
                             say(answers, &measured(&metrics));
                         }
                     }
+                    Ok(ToCell::Shader {
+                        package,
+                        path,
+                        version,
+                        source,
+                    }) => {
+                        let taken = shader::take(&package, &path, version, &source);
+                        if let Ok(answers) = &mut answers {
+                            say(answers, &answered(package, path, version, taken));
+                        }
+                    }
                     Ok(ToCell::Unknown) | Err(_) => {}
                 }
             }
         })?;
+    shader::connect(shaders);
     Ok(draining)
+}
+
+fn answered(
+    package: String,
+    path: String,
+    version: u64,
+    taken: Result<(), &'static str>,
+) -> FromCell {
+    match taken {
+        Ok(()) => FromCell::ShaderApplied {
+            package,
+            path,
+            version,
+        },
+        Err(why) => FromCell::ShaderRefused {
+            package,
+            path,
+            version,
+            why: why.to_owned(),
+        },
+    }
 }
 
 fn measured(metrics: &Metrics) -> FromCell {

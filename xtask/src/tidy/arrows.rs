@@ -44,6 +44,10 @@ const TOOL: &[Layer] = &[
         may_use: &["bind"],
     },
     Layer {
+        module: "shader",
+        may_use: &[],
+    },
+    Layer {
         module: "supervisor",
         may_use: &[],
     },
@@ -63,6 +67,7 @@ const TOOL: &[Layer] = &[
             "cli",
             "reporter",
             "schema_files",
+            "shader",
             "supervisor",
             "watch",
         ],

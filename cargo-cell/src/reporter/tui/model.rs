@@ -94,6 +94,8 @@ pub(super) struct Model {
     collecting: Option<Vec<Problem>>,
     /// What is wrong with a cell, until it serves.
     of_cells: BTreeMap<String, Problem>,
+    /// What is wrong with a shader, until it is valid and taken.
+    of_shaders: BTreeMap<String, Problem>,
     /// Anything else, until the next build.
     others: Vec<Problem>,
     pub(super) scroll: usize,
@@ -123,6 +125,7 @@ impl Model {
             of_build: Vec::new(),
             collecting: None,
             of_cells: BTreeMap::new(),
+            of_shaders: BTreeMap::new(),
             others: Vec::new(),
             scroll: 0,
             logs: Logs::default(),
@@ -167,6 +170,26 @@ impl Model {
                 self.word = Some(format!("changed: {}", paths.join(", ")))
             }
             Event::ShaderSeen { path } => self.word = Some(format!("shader changed: {path}")),
+            Event::ShaderPushed { path, .. } => {
+                self.of_shaders.remove(path);
+                self.leave_problems();
+            }
+            Event::ShaderApplied { path, cell, ms, .. } => {
+                self.word = Some(format!("{path} in {cell} after {ms:.0} ms"));
+            }
+            Event::ShaderRefused {
+                path,
+                cell,
+                message,
+                ..
+            } => {
+                let text = format!("{cell} cannot use {path}: {message}");
+                self.shader_says(path, text);
+            }
+            Event::ShaderRejected { path, rendered, .. } => {
+                let text = anstream::adapter::strip_str(rendered).to_string();
+                self.shader_says(path, text.trim_end().to_owned());
+            }
             Event::BuildStarted { round, .. } => {
                 if *round <= 1 || self.collecting.is_none() {
                     self.collecting = Some(Vec::new());
@@ -260,6 +283,7 @@ impl Model {
             }
             SupervisorEvent::Draining { .. }
             | SupervisorEvent::Measured { .. }
+            | SupervisorEvent::Shader { .. }
             | SupervisorEvent::Stopped { .. } => {}
             SupervisorEvent::Exited {
                 cell,
@@ -326,7 +350,9 @@ impl Model {
     pub(super) fn problems(&self) -> impl Iterator<Item = &Problem> {
         let all = || {
             let of_cells = self.of_cells.values();
-            self.of_build.iter().chain(of_cells).chain(&self.others)
+            let of_shaders = self.of_shaders.values();
+            let of_running = of_cells.chain(of_shaders);
+            self.of_build.iter().chain(of_running).chain(&self.others)
         };
         let errors = all().filter(|problem| problem.error);
         errors.chain(all().filter(|problem| !problem.error))
@@ -354,6 +380,12 @@ impl Model {
     fn cell_says(&mut self, cell: &str, text: String) {
         let problem = Problem { error: true, text };
         self.of_cells.insert(cell.to_owned(), problem);
+        self.enter_problems();
+    }
+
+    fn shader_says(&mut self, path: &str, text: String) {
+        let problem = Problem { error: true, text };
+        self.of_shaders.insert(path.to_owned(), problem);
         self.enter_problems();
     }
 

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::types::{CellSpec, CellStatus, Exit, InForce, Outcome, SupervisorEvent};
+use super::types::{CellSpec, CellStatus, Exit, InForce, Outcome, ShaderSaid, SupervisorEvent};
 use cell::{Cell, Phase, Rest};
 pub use doors::{Door, Doors};
 use swap::Set;
@@ -101,6 +101,8 @@ pub enum Said {
         /// In microseconds.
         p99_us: Option<u64>,
     },
+    /// Something about a shader: the package that has the file, the file from the package's folder, and what.
+    Shader(String, String, ShaderSaid),
     /// It has answered every call that it started.
     Drained,
     /// It is gone, with all that it started.

@@ -53,6 +53,13 @@ impl State {
                 calls,
                 p99_us,
             }),
+            Said::Shader(package, path, said) => self.emit(SupervisorEvent::Shader {
+                cell: name.to_owned(),
+                generation: id,
+                package,
+                path,
+                said,
+            }),
             Said::Drained => {
                 if matches!(process.phase, Phase::Draining { .. }) {
                     process.phase = Phase::Leaving { until: now + GRACE };
