@@ -194,7 +194,7 @@ pub(super) fn client(
             lowering,
             own: "_messages.",
             shared: "_cell.",
-            builtins: names.builtins(),
+            is_among_methods: true,
             takes: None,
         },
         layouts: Layouts::new(snapshot),
@@ -261,7 +261,7 @@ impl Clients<'_> {
                 method.map_err(|error| in_place(&error, &format!("route `{}`", route.name)))?,
             );
         }
-        let builtins = self.style.builtins;
+        let (text_type, float) = (self.style.builtin("str"), self.style.builtin("float"));
         let close = &self.names.close;
         let cell = &self.snapshot.name;
         text.item(|text| {
@@ -272,9 +272,9 @@ impl Clients<'_> {
             text.line("");
             let params = [
                 "self".to_owned(),
-                format!("address: {builtins}str | None = None"),
+                format!("address: {text_type} | None = None"),
                 "*".to_owned(),
-                format!("timeout: {builtins}float = 10.0"),
+                format!("timeout: {float} = 10.0"),
             ];
             text.list("def __init__(", &params, ") -> None:");
             text.open_body();
@@ -324,8 +324,8 @@ impl Clients<'_> {
         }
         params.push("*".to_owned());
         params.push(format!(
-            "{timeout}: {}float | None = None",
-            self.style.builtins
+            "{timeout}: {} | None = None",
+            self.style.builtin("float")
         ));
         let rep = self.style.lowering.route(&route.res, &mut self.layouts)?;
         let ty = rep.python(&self.style)?;

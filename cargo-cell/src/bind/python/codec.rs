@@ -155,7 +155,7 @@ impl<'a> Codec<'a> {
             lowering: self.lowering,
             own: "t.",
             shared: "c.",
-            builtins: "",
+            is_among_methods: false,
             takes: None,
         }
     }

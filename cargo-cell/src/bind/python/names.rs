@@ -54,8 +54,8 @@ pub(super) struct Names {
     errors: BTreeSet<String>,
     /// What type parameters start with.
     parameter: String,
-    /// Whether a route is called like something that annotations say.
-    hides_builtins: bool,
+    /// What annotations say and a route is called too.
+    hidden: BTreeSet<String>,
 }
 
 impl Names {
@@ -66,7 +66,7 @@ impl Names {
             taken: BTreeMap::new(),
             errors: errors(snapshot),
             parameter: "T".to_owned(),
-            hides_builtins: false,
+            hidden: BTreeSet::new(),
         };
         for def in &snapshot.types {
             names.definition(def)?;
@@ -104,7 +104,10 @@ impl Names {
             names.own.insert(own, name);
         }
         names.close = free("close", |name| routes.contains_key(name));
-        names.hides_builtins = routes.keys().any(|name| BUILTINS.contains(&name.as_str()));
+        let hidden = routes
+            .into_keys()
+            .filter(|name| BUILTINS.contains(&name.as_str()));
+        names.hidden = hidden.collect();
         Ok(names)
     }
 
@@ -230,12 +233,9 @@ impl Names {
         def.kind == Kind::Enum && is_empty && !self.is_error(def)
     }
 
-    /// What the client's annotations start with where they name something that is built in.
-    pub(super) fn builtins(&self) -> &'static str {
-        match self.hides_builtins {
-            true => "_builtins.",
-            false => "",
-        }
+    /// Whether a route hides a type that is built in.
+    pub(super) fn is_hidden(&self, name: &str) -> bool {
+        self.hidden.contains(name)
     }
 }
 

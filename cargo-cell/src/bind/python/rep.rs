@@ -277,55 +277,51 @@ impl Rep {
 
     /// The type as Python writes it.
     pub(super) fn python(&self, style: &Style<'_>) -> Result<String, Error> {
-        let Style {
-            builtins, shared, ..
-        } = style;
+        let shared = style.shared;
+        let [array, frozenset, dict, tuple] =
+            ["list", "frozenset", "dict", "tuple"].map(|name| style.builtin(name));
         let list = |reps: &[Rep]| -> Result<String, Error> {
             let types: Result<Vec<String>, Error> =
                 reps.iter().map(|rep| rep.python(style)).collect();
             Ok(types?.join(", "))
         };
         Ok(match self {
-            Rep::Prim(Prim::Bool) => format!("{builtins}bool"),
-            Rep::Prim(Prim::F32 | Prim::F64) => format!("{builtins}float"),
-            Rep::Prim(Prim::Char) | Rep::String => format!("{builtins}str"),
-            Rep::Prim(_) => format!("{builtins}int"),
+            Rep::Prim(Prim::Bool) => style.builtin("bool"),
+            Rep::Prim(Prim::F32 | Prim::F64) => style.builtin("float"),
+            Rep::Prim(Prim::Char) | Rep::String => style.builtin("str"),
+            Rep::Prim(_) => style.builtin("int"),
             Rep::Duration => format!("{shared}Duration"),
             Rep::Unit => "None".to_owned(),
-            Rep::Bytes | Rep::Fixed(_) => format!("{builtins}bytes"),
+            Rep::Bytes | Rep::Fixed(_) => style.builtin("bytes"),
             Rep::List(item) => match style.takes {
                 Some(abc) => format!("{abc}Sequence[{}]", item.python(style)?),
-                None => format!("{builtins}list[{}]", item.python(style)?),
+                None => format!("{array}[{}]", item.python(style)?),
             },
             Rep::Set(item) => match style.takes {
                 Some(abc) => format!("{abc}Set[{}]", item.python(style)?),
-                None => format!("{builtins}frozenset[{}]", item.python(style)?),
+                None => format!("{frozenset}[{}]", item.python(style)?),
             },
             Rep::Dict(key, value) => {
                 let (key, value) = (key.python(style)?, value.python(style)?);
                 match style.takes {
                     Some(abc) => format!("{abc}Mapping[{key}, {value}]"),
-                    None => format!("{builtins}dict[{key}, {value}]"),
+                    None => format!("{dict}[{key}, {value}]"),
                 }
             }
             Rep::Pairs(key, value) => {
-                let pair = format!(
-                    "{builtins}tuple[{}, {}]",
-                    key.python(style)?,
-                    value.python(style)?
-                );
+                let pair = format!("{tuple}[{}, {}]", key.python(style)?, value.python(style)?);
                 match style.takes {
                     Some(abc) => format!("{abc}Sequence[{pair}]"),
-                    None => format!("{builtins}list[{pair}]"),
+                    None => format!("{array}[{pair}]"),
                 }
             }
-            Rep::Array(_, 0) => format!("{builtins}tuple[()]"),
+            Rep::Array(_, 0) => format!("{tuple}[()]"),
             Rep::Array(item, len) if *len <= TUPLE_MAX => {
                 let item = item.python(style)?;
                 let items = vec![item; usize::try_from(*len).unwrap_or_default()];
-                format!("{builtins}tuple[{}]", items.join(", "))
+                format!("{tuple}[{}]", items.join(", "))
             }
-            Rep::Array(item, _) => format!("{builtins}tuple[{}, ...]", item.python(style)?),
+            Rep::Array(item, _) => format!("{tuple}[{}, ...]", item.python(style)?),
             Rep::Option(inner) => format!("{} | None", inner.python(style)?),
             Rep::Some(inner) => format!("{shared}Some[{}] | None", inner.python(style)?),
             Rep::Boxed(inner) => inner.python(style)?,
@@ -334,7 +330,7 @@ impl Rep {
                 ok.python(style)?,
                 err.python(style)?
             ),
-            Rep::Tuple(reps) => format!("{builtins}tuple[{}]", list(reps)?),
+            Rep::Tuple(reps) => format!("{tuple}[{}]", list(reps)?),
             Rep::Named(name, args) => {
                 let def = style.lowering.def(name)?;
                 let class = format!("{}{}", style.own, super::names::class(name));
@@ -382,10 +378,20 @@ pub(super) struct Style<'a> {
     pub(super) own: &'a str,
     /// What stands before the shared package's types.
     pub(super) shared: &'a str,
-    /// What stands before types that are built in.
-    pub(super) builtins: &'a str,
+    /// Whether it is in a class whose methods may be called like types that are built in.
+    pub(super) is_among_methods: bool,
     /// What stands before the types that an argument may have instead of a list, where it is one.
     pub(super) takes: Option<&'a str>,
+}
+
+impl Style<'_> {
+    /// A type that is built in, under a name that no method hides.
+    pub(super) fn builtin(&self, name: &str) -> String {
+        match self.is_among_methods && self.names.is_hidden(name) {
+            true => format!("_builtins.{name}"),
+            false => name.to_owned(),
+        }
+    }
 }
 
 /// The parameters that a definition has in Python, in the order in which they are given.

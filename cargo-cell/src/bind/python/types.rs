@@ -19,7 +19,7 @@ pub(super) fn messages(
             lowering,
             own: "",
             shared: "_cell.",
-            builtins: "",
+            is_among_methods: false,
             takes: None,
         },
         layouts: Layouts::new(snapshot),
