@@ -283,11 +283,12 @@ impl<'a> Codec<'a> {
         let mut edges: BTreeMap<Rep, Vec<Rep>> = BTreeMap::new();
         let mut open = vec![rep.clone()];
         while let Some(next) = open.pop() {
-            if !edges.contains_key(&next) {
-                let inside = self.inside(&next)?;
-                open.extend(inside.iter().cloned());
-                edges.insert(next, inside);
+            if edges.contains_key(&next) {
+                continue;
             }
+            let inside = self.inside(&next)?;
+            open.extend(inside.iter().cloned());
+            edges.insert(next, inside);
         }
         let mut left: BTreeMap<&Rep, usize> = edges
             .iter()
