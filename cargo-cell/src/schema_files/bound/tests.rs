@@ -270,3 +270,25 @@ fn a_real_path_has_no_links_and_may_end_nowhere() {
         assert_eq!(real, expected, "{path}");
     }
 }
+
+#[test]
+fn the_published_schema_of_cell_toml_names_every_language() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cell-toml.schema.json");
+    let text = fs::read_to_string(path).expect("it is committed");
+    let schema: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let named = schema["$defs"]["language"]["enum"].as_array();
+    let mut named: Vec<&str> = named
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    named.sort_unstable();
+    let mut known: Vec<&str> = crate::bind::LANGUAGES
+        .iter()
+        .flat_map(|language| {
+            std::iter::once(language.name()).chain(language.aliases().iter().copied())
+        })
+        .collect();
+    known.sort_unstable();
+    assert_eq!(named, known);
+}
