@@ -17,8 +17,8 @@ use conformance::random::{Edit, Model, Rng, Style, edit, source};
 use crate::sources::Crate;
 use crate::tools;
 
-/// How many edits of both sorts there are when nobody says.
-const EDITS: usize = 25;
+/// How many edits of both sorts there are when nobody says: one of each kind.
+const EDITS: usize = Edit::ALL.len();
 
 /// A cell before and after an edit.
 struct Case {
