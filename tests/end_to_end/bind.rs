@@ -1,13 +1,13 @@
 //! `cargo cell bind`: folders of bindings are written, checked, remembered, kept in step and forgotten.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::support::{Workspace, eventually, outcome, success};
 
 /// Every file below a folder, with its content.
-fn tree(dir: &Path) -> Vec<(String, String)> {
+pub(crate) fn tree(dir: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -26,7 +26,7 @@ fn tree(dir: &Path) -> Vec<(String, String)> {
 }
 
 /// A field more in the button's state, and a value for it.
-fn add_a_field(workspace: &Workspace) {
+pub(crate) fn add_a_field(workspace: &Workspace) {
     workspace.edit(
         "button/src/main.rs",
         "pub hover_t: f32,",
@@ -39,12 +39,12 @@ fn add_a_field(workspace: &Workspace) {
     );
 }
 
-fn rust(workspace: &Workspace, out: &Path, cell: &str) -> (Option<i32>, String) {
+pub(crate) fn rust(workspace: &Workspace, out: &Path, cell: &str) -> (Option<i32>, String) {
     let out = out.to_str().unwrap();
     outcome(&workspace.run(["bind", "--lang", "rust", "--out", out, cell]))
 }
 
-fn remembered(workspace: &Workspace) -> Value {
+pub(crate) fn remembered(workspace: &Workspace) -> Value {
     let text = std::fs::read_to_string(workspace.root().join("schema/bindings.json"));
     text.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())
 }
@@ -321,193 +321,6 @@ fn a_snapshot_alone_is_enough() {
 }
 
 #[test]
-fn what_cannot_be_bound_is_a_clear_error_and_leaves_nothing_behind() {
-    let workspace = Workspace::new("hello");
-    let snapshot = workspace.read("schema/button_service.json");
-    let file = |name: &str, text: &[u8]| -> PathBuf {
-        let path = workspace.marker().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    let newer = snapshot.replace("\"format\": 1", "\"format\": 2");
-    let edited = snapshot.replace("hover_t", "hover_u");
-    let truncated = &snapshot[..snapshot.len() / 2];
-    let table: [(PathBuf, i32, &[&str]); 7] = [
-        (
-            file("newer.json", newer.as_bytes()),
-            1,
-            &["newer.json", "newer cargo-cell", "update"],
-        ),
-        (
-            file("edited.json", edited.as_bytes()),
-            1,
-            &["edited.json", "fingerprint"],
-        ),
-        (
-            file("half.json", truncated.as_bytes()),
-            1,
-            &["half.json", "cannot be read"],
-        ),
-        (
-            file("binary.json", b"\xff\xfe\x00"),
-            1,
-            &["binary.json", "not text"],
-        ),
-        (
-            file("huge.json", &vec![b' '; 5 << 20]),
-            1,
-            &["huge.json", "more than"],
-        ),
-        (
-            workspace.marker().join("none.json"),
-            3,
-            &["none.json", "No such file"],
-        ),
-        (workspace.marker().to_owned(), 3, &["directory"]),
-    ];
-    let out = workspace.root().join("clients");
-    for (from, expected, parts) in &table {
-        let from = from.to_str().unwrap();
-        let args = ["bind", "--from", from, "--lang", "rust", "--out", "clients"];
-        let (code, text) = outcome(&workspace.run(args));
-        assert_eq!(code, Some(*expected), "{from}: {text}");
-        for part in *parts {
-            assert!(text.contains(part), "{from}: no {part:?} in {text}");
-        }
-        assert!(!out.exists(), "{from}");
-    }
-
-    let copy = file("copy.json", snapshot.as_bytes());
-    let mut twice = workspace.command(["bind", "--lang", "rust", "--out", "clients"]);
-    twice.args(["--from", "schema/button_service.json", "--from"]);
-    let (code, text) = outcome(&twice.arg(copy).output().unwrap());
-    assert!(
-        code == Some(2) && text.contains("two snapshots of one cell, `button_service`"),
-        "{text}"
-    );
-
-    // One short name, and the folder that all cells share.
-    for (from, to, parts) in [
-        (
-            "mod panel {",
-            "mod button {",
-            &["`button` and `button_service`", "would both be `button`"][..],
-        ),
-        (
-            "mod button {",
-            "mod cell_service {",
-            &["`cell_service`", "share"],
-        ),
-    ] {
-        workspace.edit("panel/src/main.rs", from, to);
-        workspace.edit(
-            "panel/src/main.rs",
-            &format!("{}::handlers", from.split(' ').nth(1).unwrap()),
-            &format!("{}::handlers", to.split(' ').nth(1).unwrap()),
-        );
-        success(workspace.run(["build"]));
-        let name = to.split(' ').nth(1).unwrap();
-        let args = [
-            "bind",
-            "--lang",
-            "ts",
-            "--out",
-            "clients",
-            "button_service",
-            name,
-        ];
-        let (code, text) = outcome(&workspace.run(args));
-        assert_eq!(code, Some(1), "{text}");
-        for part in parts {
-            assert!(text.contains(part), "no {part:?} in {text}");
-        }
-        assert!(!out.exists());
-    }
-
-    // A place that cannot be written to: the environment, and nothing is left of what was written before.
-    for bad in [
-        "/proc/clients",
-        "/sys/clients",
-        "schema/button_service.json/x",
-    ] {
-        let (code, text) = rust(&workspace, Path::new(bad), "button_service");
-        assert_ne!(code, Some(0), "{bad}: {text}");
-        assert!(
-            code == Some(3) || text.contains("below a file"),
-            "{bad}: {text}"
-        );
-        assert!(text.contains(bad), "{bad}: {text}");
-    }
-    workspace.write("schema/x", "");
-    let table: [(&[&str], i32, &[&str]); 8] = [
-        (
-            &["--lang", "rust", "--out", "clients", "buton_service"],
-            1,
-            &["did you mean `button_service`"],
-        ),
-        (
-            &["--lang", "cobol", "--out", "clients", "panel"],
-            2,
-            &["cobol", "rust"],
-        ),
-        (&["--out", "clients", "panel"], 2, &["--lang", "rust"]),
-        (
-            &["--lang", "rust", "--out", "clients"],
-            2,
-            &["button_service", "panel"],
-        ),
-        (&["--lang", "rust"], 2, &["--out"]),
-        (&[], 2, &["nothing is bound", "--lang go --out"]),
-        (&["--only"], 2, &["--out"]),
-        (
-            &["--lang", "rust", "--out", "clients", "../panel"],
-            1,
-            &["no snapshot"],
-        ),
-    ];
-    for (args, expected, parts) in table {
-        let (code, text) = outcome(&workspace.run(["bind"].iter().chain(args)));
-        assert_eq!(code, Some(expected), "{args:?}: {text}");
-        for part in parts {
-            assert!(text.contains(part), "{args:?}: no {part:?} in {text}");
-        }
-        assert!(!out.exists(), "{args:?}");
-    }
-
-    // Somebody else's file is in the way of one of two: neither is written.
-    std::fs::create_dir(&out).unwrap();
-    workspace.write("clients/panel.rs", "// mine\n");
-    let args = [
-        "bind",
-        "--lang",
-        "rust",
-        "--out",
-        "clients",
-        "button_service",
-        "panel",
-    ];
-    let (code, text) = outcome(&workspace.run(args));
-    assert!(
-        code == Some(1) && text.contains("`clients/panel.rs` is not ours"),
-        "{text}"
-    );
-    assert_eq!(
-        tree(&out),
-        [("panel.rs".to_owned(), "// mine\n".to_owned())]
-    );
-    assert_eq!(remembered(&workspace), Value::Null);
-
-    workspace.write("schema/bindings.json", "{\"format\": 9}");
-    for command in ["build", "bind"] {
-        let (code, text) = outcome(&workspace.run([command]));
-        assert!(
-            code == Some(1) && text.contains("schema/bindings.json") && text.contains("newer"),
-            "{text}"
-        );
-    }
-}
-
-#[test]
 fn two_workspaces_with_one_cell_are_told_apart() {
     let (one, other) = (Workspace::new("hello"), Workspace::new("hello"));
     success(one.run(["build"]));
@@ -535,85 +348,6 @@ fn two_workspaces_with_one_cell_are_told_apart() {
     assert_eq!(code, Some(0), "{text}");
 }
 
-#[test]
-fn a_change_is_explained_beside_a_folder_and_a_revision() {
-    let workspace = Workspace::new("hello");
-    let git = |args: &[&str]| {
-        let mut command = std::process::Command::new("git");
-        command
-            .args(["-c", "user.name=a", "-c", "user.email=a@b.c"])
-            .args(args);
-        success(command.current_dir(workspace.root()).output().unwrap());
-    };
-    git(&["init", "-q"]);
-    git(&["add", "."]);
-    git(&["commit", "-q", "-m", "first"]);
-    let (code, text) = outcome(&workspace.run(["check", "--against", "HEAD", "-q"]));
-    assert!(
-        code == Some(0) && text.contains("no schema has changed"),
-        "{text}"
-    );
-    add_a_field(&workspace);
-    workspace.edit("button/src/main.rs", "pub pressed: bool", "pub down: bool");
-    workspace.edit("button/src/main.rs", "pressed:", "down:");
-    workspace.edit("panel/src/main.rs", "state.pressed", "state.down");
-    success(workspace.run(["build"]));
-    let committed = workspace.marker().join("old");
-    std::fs::create_dir(&committed).unwrap();
-    let show = std::process::Command::new("git")
-        .args(["show", "HEAD:schema/button_service.json"])
-        .current_dir(workspace.root())
-        .output()
-        .unwrap();
-    std::fs::write(committed.join("button_service.json"), show.stdout).unwrap();
-    for against in ["HEAD", committed.to_str().unwrap()] {
-        let (code, text) = outcome(&workspace.run(["check", "--against", against]));
-        assert_eq!(code, Some(0), "{text}");
-        for part in [
-            "button_service: breaking on the wire",
-            "`ButtonState.pressed` is now named `down` (source only)",
-            "`ButtonState.clicks` is new: u64 (breaking on the wire)",
-        ] {
-            assert!(text.contains(part), "{against}: no {part:?} in {text}");
-        }
-    }
-    let output = success(workspace.run(["check", "--against", "HEAD", "--json"]));
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(said["impact"], "breaking-on-the-wire");
-    assert_eq!(said["cells"][0]["cell"], "button_service");
-    assert_eq!(
-        said["cells"][0]["changes"],
-        json!([
-            {"place": "ButtonState.pressed", "what": "is now named `down`", "impact": "source-only"},
-            {"place": "ButtonState.clicks", "what": "is new: u64", "impact": "breaking-on-the-wire"},
-        ])
-    );
-    for bad in ["no-such-revision", "--all", "HEAD:schema"] {
-        let (code, text) =
-            outcome(&workspace.run(["check".to_owned(), format!("--against={bad}")]));
-        assert!(code == Some(2) && text.contains(bad), "{text}");
-    }
-}
-
-#[test]
-fn a_schema_is_printed_for_people_and_for_scripts() {
-    let workspace = Workspace::new("hello");
-    let output = success(workspace.run(["schema", "button_service"]));
-    let text = String::from_utf8(output.stdout).unwrap();
-    for part in [
-        "service button_service 0x",
-        "get_state(id: String) -> ButtonState",
-        "    pressed: bool,\n",
-    ] {
-        assert!(text.contains(part), "no {part:?} in {text}");
-    }
-    let output = success(workspace.run(["schema", "button_service", "--json"]));
-    let json = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(json, workspace.read("schema/button_service.json"));
-    let (code, text) = outcome(&workspace.run(["schema", "buton"]));
-    assert!(code == Some(1) && text.contains("did you mean"), "{text}");
-}
-
 /// Two builds at once write the same files: neither fails, and what is left is whole.
 #[test]
 fn builds_at_once_leave_whole_files() {
@@ -639,34 +373,4 @@ fn builds_at_once_leave_whole_files() {
             .then_some(())
             .ok_or_else(|| "it is not".to_owned())
     });
-}
-
-/// What `docs/bindings.md` tells to type works, in its order, and what it tells to write is understood.
-#[test]
-fn the_page_about_bindings_is_true() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bindings.md");
-    let page = std::fs::read_to_string(page).unwrap();
-    let blocks = |kind: &str| -> Vec<String> {
-        let open = format!("```{kind}\n");
-        let blocks = page.split(&open).skip(1);
-        blocks
-            .map(|block| block.split("```").next().unwrap().to_owned())
-            .collect()
-    };
-    let workspace = Workspace::new("hello");
-    let mut ran = 0;
-    for line in blocks("console").iter().flat_map(|block| block.lines()) {
-        let line = line.strip_prefix("$ cargo cell ").unwrap();
-        success(workspace.run(line.split(' ')));
-        ran += 1;
-    }
-    assert!(ran >= 6, "the page tells {ran} commands");
-    for block in blocks("toml") {
-        workspace.write("button/Cell.toml", &block);
-        workspace.write("go.mod", "module example.com/app\n");
-        success(workspace.run(["build"]));
-        for file in ["clients/button/lock.go", "clients/button/lock.ts"] {
-            assert!(workspace.root().join(file).exists(), "{file}");
-        }
-    }
 }

@@ -10,9 +10,11 @@
 
 mod bad_input;
 mod bind;
+mod bind_errors;
 mod calls;
 mod drift;
 mod escape;
+mod explained;
 mod failures;
 mod kill;
 mod load;

@@ -33,10 +33,18 @@ fn the_template_is_good_and_whole() {
     assert_eq!(checked.files, ["s/heat.wgsl", "s/colours.wgsl"]);
 }
 
+/// Files, and what must be said of them.
+type Case = (
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
 #[test]
 fn what_is_wrong_is_shown_where_it_is() {
     // Each row: the files, the place, the message, and a line of the rendering.
-    let table: [(&[(&str, &str)], &str, &str, &str); 6] = [
+    let table: [Case; 6] = [
         (
             &[("a.wgsl", "fn f() -> u32 {\n    return 1.5;\n}\n")],
             "a.wgsl:2:12",
