@@ -13,6 +13,7 @@ pub mod dev;
 pub mod graph;
 pub mod schema_files;
 pub mod shader;
+pub mod stem;
 pub mod supervisor;
 pub mod watch;
 pub mod workspace;

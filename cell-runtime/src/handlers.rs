@@ -195,6 +195,11 @@ impl<S: Complete> Handlers<S> {
         }
     }
 
+    /// What [`crate::server::run`] serves: for a process that owns its listener itself.
+    pub fn into_server(self) -> Result<Arc<dyn Service>, Error> {
+        Ok(Arc::new(self.into_service(None)?))
+    }
+
     /// Looks the schema up and gives what a server runs. `fallback` is the name of a cell that has no service.
     pub(crate) fn into_service(self, fallback: Option<&str>) -> Result<Served, Error> {
         let schema = self.schema()?;

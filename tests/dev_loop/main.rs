@@ -114,6 +114,8 @@ impl Bench {
             fleet,
             sink,
             hub: Arc::new(Hub::default()),
+            only: None,
+            called: mpsc::unbounded_channel().1,
             bound: Box::new(|| ()),
         };
         tokio::spawn(event_loop::run(setup));

@@ -12,6 +12,7 @@ mod bad_input;
 mod bind;
 mod bind_errors;
 mod calls;
+mod daemon;
 mod drift;
 mod escape;
 mod explained;

@@ -93,6 +93,7 @@ fn spec(folder: &Path, mark: &str, name: &str, version: &str, mode: &str) -> Cel
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
         rights: Default::default(),
+        restart: Default::default(),
         drain: Duration::from_secs(5),
         ready_timeout: Duration::from_secs(30),
     }

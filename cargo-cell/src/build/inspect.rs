@@ -13,8 +13,8 @@ use cell_runtime::schema::Snapshot;
 use super::binary::{self, Stat};
 use super::dep_info;
 use crate::error::{Context, Error, Result};
-use crate::schema_files;
 use crate::workspace::Cell;
+use crate::{schema_files, stem};
 
 /// What is known of an executable while its state on disk stays the same.
 #[derive(Debug, Clone)]
@@ -186,6 +186,17 @@ fn records(cell: &Cell, executable: &Path) -> Result<Inspected> {
         ))
         .because("its snapshot would be `schema/bindings.json`, which remembers where bindings are")
         .hint("rename the service's module"));
+    }
+    let name = snapshot.as_ref().map_or(&cell.package, |s| &s.name);
+    if name == stem::NAME {
+        let error = Error::user(format!(
+            "the cell of `{}` cannot be called `{}`",
+            cell.package,
+            stem::NAME
+        ));
+        return Err(error
+            .because("that is the supervisor's own service")
+            .hint("rename the service's module, or the package where it serves nothing"));
     }
     Ok(Inspected {
         calls: records

@@ -39,10 +39,14 @@ pub(super) fn follow(context: &Context, run_dir: &std::path::Path) -> Result<boo
     let past = screen || context.reporter.is_json();
     let (shown, run_dir) = (context.clone(), run_dir.to_owned());
     std::thread::spawn(move || {
-        let outcome = ask(&run_dir, &Request::Events { past }, &mut |answer| {
-            show(&shown, &answer);
-            true
-        });
+        let outcome = ask(
+            &run_dir,
+            &Request::Events { past, after: 0 },
+            &mut |answer| {
+                show(&shown, &answer);
+                true
+            },
+        );
         let _ = done.send(outcome);
     });
     over.recv().unwrap_or(Ok(true))

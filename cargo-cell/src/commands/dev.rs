@@ -54,6 +54,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         workspace,
         manifest,
         sandbox,
+        only: None,
         detached: None,
     };
     dev::start(context, options)

@@ -33,7 +33,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
 
 fn table(answer: &Value) -> String {
     if answer["running"] != true {
-        return "nothing runs in this workspace; start it with `cargo cell dev`".to_owned();
+        return "nothing runs in this workspace; start it with `cargo cell dev` or `up`".to_owned();
     }
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -43,6 +43,7 @@ fn table(answer: &Value) -> String {
     let heading = [
         "CELL",
         "STATE",
+        "HEALTH",
         "PID",
         "GENERATION",
         "SANDBOX",
@@ -63,6 +64,7 @@ fn table(answer: &Value) -> String {
         let keys = [
             "name",
             "state",
+            "health",
             "pid",
             "generation",
             "sandbox",
@@ -85,13 +87,13 @@ mod tests {
     #[test]
     fn the_table_is_aligned_and_says_why() {
         let answer = json!({"running": true, "held": {"a": "`b`: mismatched types"}, "cells": [
-            {"name": "a", "state": "serving", "pid": 7, "generation": 1, "sandbox": "bwrap", "fingerprint": "0x1", "reason": null},
-            {"name": "long_name", "state": "unavailable", "pid": null, "generation": 0, "sandbox": "none", "fingerprint": "0x2", "reason": "it exits"},
+            {"name": "a", "state": "serving", "health": "good", "pid": 7, "generation": 1, "sandbox": "bwrap", "fingerprint": "0x1", "reason": null},
+            {"name": "long_name", "state": "unavailable", "health": "down", "pid": null, "generation": 0, "sandbox": "none", "fingerprint": "0x2", "reason": "it exits"},
         ]});
         let expected = "\
-CELL       STATE        PID  GENERATION  SANDBOX  FINGERPRINT
-a          serving      7    1           bwrap    0x1          held: `b`: mismatched types
-long_name  unavailable  -    0           none     0x2          it exits";
+CELL       STATE        HEALTH  PID  GENERATION  SANDBOX  FINGERPRINT
+a          serving      good    7    1           bwrap    0x1          held: `b`: mismatched types
+long_name  unavailable  down    -    0           none     0x2          it exits";
         assert_eq!(table(&answer), expected);
     }
 }

@@ -15,9 +15,14 @@ use crate::workspace::{Workspace, config, metadata};
 /// Build and run every cell in the background
 ///
 /// The loop of `dev` without a terminal: it goes on until `cargo cell down`. Returns when every cell serves, or has failed
-/// to. Where the workspace runs already, this waits for the same.
+/// to. Where the workspace runs already, this starts what does not run. A cell that is not named starts with its first call.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Only these cells; the others start when they are called [default: all]
+    pub cells: Vec<String>,
+    /// Build and start nothing before it is called
+    #[arg(long, conflicts_with = "cells")]
+    pub lazy: bool,
     /// How cells are confined: auto, bwrap or none
     #[arg(long, value_name = "KIND", value_parser = ["auto", "bwrap", "none"])]
     pub sandbox: Option<String>,
@@ -42,7 +47,8 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         .map(|name| config::sandbox(name, "--sandbox"))
         .transpose()?;
     if args.serve {
-        return detached::serve(context, workspace, sandbox);
+        let only = (args.lazy || !args.cells.is_empty()).then(|| args.cells.clone());
+        return detached::serve(context, workspace, sandbox, only);
     }
     let run_dir = crate::workspace::Dirs::new(&context.home, &workspace.root).run;
     start(context, &workspace, args)?;
@@ -56,26 +62,38 @@ fn start(context: &Context, workspace: &Workspace, args: &Args) -> Result<()> {
     let dirs = crate::workspace::Dirs::new(&context.home, &workspace.root);
     // Two at once: the second waits here until the first can be asked.
     let turn = detached::turn(&dirs)?;
-    let outcome = match wait(context, &dirs.run, false)? {
+    let outcome = match wait(context, &dirs.run, args, false)? {
         Some(outcome) => outcome,
         None => {
-            let mut arguments = Vec::new();
+            let mut arguments = args.cells.clone();
+            if args.lazy {
+                arguments.push("--lazy".to_owned());
+            }
             if let Some(sandbox) = &args.sandbox {
                 arguments.extend(["--sandbox".to_owned(), sandbox.clone()]);
             }
             detached::start(&context.home, workspace, &dirs, &arguments)?;
             drop(turn);
-            wait(context, &dirs.run, true)?.ok_or_else(ended)?
+            wait(context, &dirs.run, args, true)?.ok_or_else(ended)?
         }
     };
     told(context, &outcome)
 }
 
 /// Waits until every cell serves or has failed to; nothing when no loop runs.
-fn wait(context: &Context, run_dir: &Path, past: bool) -> Result<Option<Value>> {
+fn wait(context: &Context, run_dir: &Path, args: &Args, past: bool) -> Result<Option<Value>> {
+    if args.lazy {
+        // Nobody is to run: it is enough that it can be asked.
+        let mut outcome = None;
+        ask(run_dir, &Request::Status, &mut |answer| {
+            outcome = Some(serde_json::json!({"pid": answer["pid"]}));
+            false
+        })?;
+        return Ok(outcome);
+    }
     let mut outcome = None;
     let request = Request::Up {
-        cells: Vec::new(),
+        cells: args.cells.clone(),
         past,
     };
     let answered = ask(run_dir, &request, &mut |answer| {

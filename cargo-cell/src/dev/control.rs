@@ -23,7 +23,7 @@ use crate::error::{Context, Error, Result};
 /// The file name in the run folder.
 pub const NAME: &str = "stem.control";
 /// Answers that wait for a slow reader.
-const ANSWERS_MAX: usize = 4096;
+pub(super) const ANSWERS_MAX: usize = 4096;
 /// No request is longer.
 const REQUEST_MAX: u64 = 64 << 10;
 /// A loop that lives answers at once.
@@ -55,6 +55,9 @@ pub enum Request {
     Events {
         /// First what happened lately.
         past: bool,
+        /// But only what came after the event of this number.
+        #[serde(default)]
+        after: u64,
     },
     /// These cells are to run; all when empty. Answered with events until they do or cannot, and then with what came of it.
     Up {

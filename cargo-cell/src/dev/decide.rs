@@ -72,6 +72,12 @@ impl State {
         self.building
     }
 
+    /// The number of the last batch; 0 before the first.
+    #[must_use]
+    pub fn last_batch(&self) -> u64 {
+        self.last_batch
+    }
+
     /// Whether the tool is on its way out.
     #[must_use]
     pub fn is_stopping(&self) -> bool {

@@ -98,7 +98,12 @@ fn kind(code: &Value) -> Kind {
 }
 
 /// Is the process in the background.
-pub fn serve(context: &Context, workspace: Workspace, sandbox: Option<String>) -> Result<()> {
+pub fn serve(
+    context: &Context,
+    workspace: Workspace,
+    sandbox: Option<String>,
+    only: Option<Vec<String>>,
+) -> Result<()> {
     // A session of its own: neither the end of the terminal nor its Ctrl-C are meant for it. One that leads a session
     // already cannot, and need not.
     let _ = nix::unistd::setsid();
@@ -107,6 +112,7 @@ pub fn serve(context: &Context, workspace: Workspace, sandbox: Option<String>) -
         workspace,
         manifest,
         sandbox,
+        only,
         detached: Some(Box::new(|| say(&json!({"serving": true})))),
     };
     let outcome = start_loop(context, options);

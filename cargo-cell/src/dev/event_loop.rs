@@ -19,11 +19,12 @@ use super::hub::Hub;
 use super::roster::{Roster, Swap};
 use super::shaders::Shaders;
 use super::sight::Sight;
-use super::signals;
 use super::timing::Stamps;
+use super::{shelf, signals, stem_door};
 use crate::build::{Batch, Builder, Writes};
 use crate::error::{Error, Result};
 use crate::event::{CellFound, Event, Sink};
+use crate::stem;
 use crate::watch::notify::Raw;
 use crate::workspace::{Dirs, Workspace, metadata};
 
@@ -40,6 +41,8 @@ pub enum Input {
     Stop(String),
     /// Somebody asks over the control socket.
     Asked(Request, Answers),
+    /// Somebody calls a cell that need not run, or whose binary is gone.
+    Called(String),
     /// All cells have stopped.
     Stopped,
 }
@@ -80,6 +83,10 @@ pub struct Setup {
     pub sink: Sink,
     /// What happened and what cells printed, and who follows it.
     pub hub: Arc<Hub>,
+    /// Only these cells are to run; the others, and all where the list is empty, start when they are called.
+    pub only: Option<Vec<String>>,
+    /// What the supervisor says of cells that are called.
+    pub called: UnboundedReceiver<String>,
     /// Told once the loop can be asked.
     pub bound: Box<dyn FnOnce() + Send>,
     /// Who checks and pushes shaders.
@@ -106,6 +113,12 @@ pub(super) struct Loop {
     pub(super) stamps: Option<Stamps>,
     pub(super) batches: BTreeMap<u64, Progress>,
     pub(super) leaving: bool,
+    /// Nothing is built before somebody calls.
+    pub(super) lazy: bool,
+    /// Swaps that are not over.
+    pub(super) swapping: usize,
+    /// Who was called and has no answer yet.
+    pub(super) called: Vec<String>,
     /// Who waits until nothing is under way, and for which cells.
     pub(super) waiting: Vec<(Vec<String>, Answers)>,
 }
@@ -125,13 +138,14 @@ pub async fn run(mut setup: Setup) -> Result<()> {
     // Signals first: from here on a Ctrl-C is a graceful stop.
     signals::listen(&inputs)?;
     let control = Control::bind(&setup.dirs.run, inputs.clone())?;
+    let stem = stem_door::open(&setup.dirs, &inputs)?;
     let bound = std::mem::replace(&mut setup.bound, Box::new(|| ()));
     let mut state = Loop::new(setup, inputs)?;
     bound();
     state.look_around()?;
-    state.act(Happened::Start).await;
+    state.begin().await;
     let outcome = state.turn(&mut received).await;
-    drop(control);
+    drop((control, stem));
     outcome
 }
 
@@ -155,9 +169,23 @@ impl Loop {
             fleet,
             sink,
             hub,
+            only,
+            mut called,
             bound: _,
             shaders,
         } = setup;
+        let calls = inputs.clone();
+        tokio::spawn(async move {
+            while let Some(cell) = called.recv().await {
+                if calls.send(Input::Called(cell)).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut roster = Roster::new(dirs.data.clone(), sandbox);
+        if let Some(only) = &only {
+            roster.only(only);
+        }
         let builder = Builder::new(
             dirs.schema.clone(),
             Some(dirs.bin.clone()),
@@ -166,7 +194,10 @@ impl Loop {
         );
         let sight = Sight::new(&workspace, &dirs, builder.own_writes(), raw)?;
         Ok(Loop {
-            roster: Roster::new(dirs.data.clone(), sandbox),
+            roster,
+            lazy: only.is_some_and(|only| only.is_empty()),
+            swapping: 0,
+            called: Vec::new(),
             workspace,
             dirs,
             manifest,
@@ -229,7 +260,26 @@ impl Loop {
                 self.act(Happened::Stop).await;
             }
             Input::Asked(request, answers) => self.asked(request, answers).await,
+            Input::Called(cell) => self.called(cell).await,
             Input::Stopped => self.act(Happened::Stopped).await,
+        }
+    }
+
+    /// Builds, or knows only whom somebody may call.
+    async fn begin(&mut self) {
+        if !self.lazy {
+            return self.act(Happened::Start).await;
+        }
+        let folders = [self.workspace.root.join("schema"), self.dirs.schema.clone()];
+        let known = shelf::known(&folders);
+        if known.is_empty() {
+            // Nobody can be called who has never been built.
+            return self.act(Happened::Start).await;
+        }
+        for (name, fingerprint) in known {
+            if name != stem::NAME {
+                self.fleet.park(&name, None, fingerprint);
+            }
         }
     }
 

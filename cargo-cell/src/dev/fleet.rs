@@ -1,5 +1,6 @@
 //! What the loop needs of the supervisor: the seam at which tests put a double.
 
+use crate::workspace::restart::Restart;
 use crate::workspace::rights::Rights;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -42,6 +43,8 @@ pub struct Start {
     pub data_dir: PathBuf,
     /// What it may use up and reach.
     pub rights: Rights,
+    /// What is done when it ends by itself.
+    pub restart: Restart,
     /// Environment variables.
     pub env: BTreeMap<String, String>,
     /// How long an old generation may finish its calls.
@@ -80,6 +83,12 @@ pub struct Status {
     pub fingerprint: String,
     /// How often it was started again after it failed.
     pub restarts: u32,
+    /// `good`, `shaky`, `starting`, `failing`, `crash-loop`, `down` or `idle`.
+    pub health: String,
+    /// In how many milliseconds it is started again.
+    pub again_ms: Option<u64>,
+    /// What it said last before it ended by itself.
+    pub last_log_lines: Vec<String>,
     /// For how long it has been serving.
     pub ready_ms: Option<u64>,
     /// Why it does not serve.
@@ -100,6 +109,8 @@ pub trait Fleet: Send + Sync + 'static {
     fn push_shader(&self, _cell: &str, _generation: u64, _shader: &ToCell) {}
     /// A cell is no longer part of the workspace.
     fn retire(&self, name: &str) -> Answer<()>;
+    /// A cell need not run; its first caller is announced.
+    fn park(&self, _name: &str, _start: Option<Start>, _fingerprint: u64) {}
     /// Stops everything: letting calls finish, or at once.
     fn stop_all(&self, hasty: bool) -> Answer<()>;
     /// Every cell's state.

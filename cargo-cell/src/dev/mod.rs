@@ -15,6 +15,7 @@ pub mod shaders;
 mod shelf;
 mod sight;
 mod signals;
+mod stem_door;
 mod supervised;
 mod swapping;
 mod timing;
@@ -41,6 +42,8 @@ pub struct Options {
     pub manifest: PathBuf,
     /// The sandbox, when the command line names one.
     pub sandbox: Option<String>,
+    /// Only these cells are to run; the others, and all where the list is empty, start when they are called.
+    pub only: Option<Vec<String>>,
     /// Told once the loop can be asked: of a loop without a terminal.
     pub detached: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -51,6 +54,7 @@ pub fn start(context: &Context, options: Options) -> Result<()> {
         workspace,
         manifest,
         sandbox,
+        only,
         detached,
     } = options;
     let dirs = Dirs::new(&context.home, &workspace.root);
@@ -85,7 +89,14 @@ pub fn start(context: &Context, options: Options) -> Result<()> {
         let supervisor = Supervisor::start(config, events)?;
         let fleet: Arc<dyn fleet::Fleet> = Arc::new(supervisor);
         let shaders = shaders::Shaders::start(fleet.clone(), sink.clone());
-        tokio::spawn(relay(received, sink.clone(), hub.clone(), shaders.clone()));
+        let (calls, called) = mpsc::unbounded_channel();
+        tokio::spawn(relay(
+            received,
+            sink.clone(),
+            hub.clone(),
+            shaders.clone(),
+            calls,
+        ));
         event_loop::run(event_loop::Setup {
             workspace,
             dirs,
@@ -95,6 +106,8 @@ pub fn start(context: &Context, options: Options) -> Result<()> {
             fleet,
             sink,
             hub,
+            only,
+            called,
             bound: detached.unwrap_or_else(|| Box::new(|| ())),
             shaders,
         })
@@ -177,9 +190,14 @@ async fn relay(
     sink: Sink,
     hub: Arc<hub::Hub>,
     shaders: shaders::Shaders,
+    calls: mpsc::UnboundedSender<String>,
 ) {
     while let Some(event) = received.recv().await {
         shaders.heard(&event);
+        if let SupervisorEvent::Called { cell } = &event {
+            // The loop may have left already.
+            let _ = calls.send(cell.clone());
+        }
         if let SupervisorEvent::Log { cell, stream, line } = &event {
             let stream = match stream {
                 crate::supervisor::Stream::Stdout => "stdout",

@@ -47,13 +47,15 @@ impl Recent {
         let Ok(value) = serde_json::to_value(event) else {
             return;
         };
-        inner.followers.retain_mut(|follower| follower.take(&value));
+        let number = inner.number + u64::from(!passes);
+        inner
+            .followers
+            .retain_mut(|follower| follower.take(&value, number));
         // Lines of cells have a ring of their own, and what was measured is old news at once.
         if passes {
             return;
         }
-        inner.number += 1;
-        let number = inner.number;
+        inner.number = number;
         if let Some(key) = lasts_as(&value)
             && (inner.lasting.len() < LASTING_MAX || inner.lasting.contains_key(&key))
         {
@@ -65,24 +67,24 @@ impl Recent {
         inner.ring.push_back((number, value));
     }
 
-    /// Sends what comes, after what there was when `past` is asked for.
-    pub fn follow(&self, past: bool, answers: Answers) {
+    /// Sends what comes, after what there was since the event of a number, if that is asked for.
+    pub fn follow(&self, past: Option<u64>, answers: Answers) {
         let mut inner = self.lock();
-        if past {
+        if let Some(after) = past {
             let first = inner.ring.front().map_or(u64::MAX, |(number, _)| *number);
             let mut events: Vec<&(u64, Value)> = inner
                 .lasting
                 .values()
-                .filter(|(number, _)| *number < first)
+                .filter(|(number, _)| *number < first && *number > after)
                 .collect();
             events.sort_by_key(|(number, _)| *number);
             let events: Vec<&Value> = events
                 .into_iter()
-                .chain(&inner.ring)
+                .chain(inner.ring.iter().filter(|(number, _)| *number > after))
                 .map(|(_, value)| value)
                 .collect();
             // The channel is new: there is room for one message.
-            let _ = answers.try_send(json!({"events": events}));
+            let _ = answers.try_send(json!({"events": events, "number": inner.number}));
         }
         inner.followers.push(Follower { answers, lost: 0 });
     }
@@ -94,10 +96,10 @@ impl Recent {
 }
 
 impl Follower {
-    fn take(&mut self, event: &Value) -> bool {
+    fn take(&mut self, event: &Value, number: u64) -> bool {
         let sent = self
             .answers
-            .try_send(json!({"events": [event], "lost": self.lost}));
+            .try_send(json!({"events": [event], "number": number, "lost": self.lost}));
         match sent {
             Ok(()) => self.lost = 0,
             Err(TrySendError::Full(_)) => self.lost += 1,
@@ -145,7 +147,7 @@ mod tests {
         }
         recent.event(&ready("b"));
         let (answers, mut received) = mpsc::channel(2);
-        recent.follow(true, answers);
+        recent.follow(Some(0), answers);
         let past = received.try_recv().expect("the past");
         let events = past["events"].as_array().expect("a list");
         assert_eq!(events.len(), EVENTS_MAX + 1);
@@ -157,7 +159,7 @@ mod tests {
     fn a_slow_follower_is_told_what_it_lost() {
         let recent = Recent::default();
         let (answers, mut received) = mpsc::channel(1);
-        recent.follow(false, answers);
+        recent.follow(None, answers);
         for n in 0..3 {
             recent.event(&note(n.to_string()));
         }

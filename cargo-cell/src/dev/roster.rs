@@ -25,6 +25,8 @@ pub struct Roster {
     held: BTreeMap<String, String>,
     /// The names of committed snapshots.
     committed: BTreeSet<String>,
+    /// The cells that are to run, by name or package; the others start when they are called. All where nothing is said.
+    wanted: Option<BTreeSet<String>>,
 }
 
 struct Entry {
@@ -69,7 +71,65 @@ impl Roster {
             cycles: Vec::new(),
             held: BTreeMap::new(),
             committed: BTreeSet::new(),
+            wanted: None,
         }
+    }
+
+    /// Only these cells are to run; the others start when they are called.
+    pub fn only(&mut self, cells: &[String]) {
+        self.wanted = Some(cells.iter().cloned().collect());
+    }
+
+    /// These cells are to run as well; all where none is named.
+    pub fn want(&mut self, cells: &[String]) {
+        match &mut self.wanted {
+            Some(_) if cells.is_empty() => self.wanted = None,
+            Some(wanted) => wanted.extend(cells.iter().cloned()),
+            None => {}
+        }
+    }
+
+    /// A cell does not run, whatever was started before; says whether there is a build of it.
+    pub fn is_down(&mut self, name: &str) -> bool {
+        let entry = self.cells.values_mut().find(|entry| entry.name == name);
+        entry.is_some_and(|entry| {
+            entry.candidate.serving = None;
+            entry.candidate.tried = None;
+            entry.start.is_some()
+        })
+    }
+
+    /// The binary of a cell's last build.
+    #[must_use]
+    pub fn binary(&self, name: &str) -> Option<&Path> {
+        let entry = self.cells.values().find(|entry| entry.name == name)?;
+        entry.start.as_ref().map(|start| start.binary.as_path())
+    }
+
+    /// Whether a cell or a package has this name.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        let mut cells = self.cells.iter();
+        cells.any(|(package, entry)| package == name || entry.name == name)
+    }
+
+    /// The cells that need not run and do not.
+    pub fn parked(&self) -> impl Iterator<Item = &Start> {
+        let parked = |(package, entry): (&String, &'_ Entry)| {
+            !self.wants(package, entry) && entry.candidate.serving.is_none()
+        };
+        self.cells
+            .iter()
+            .filter(move |(package, entry)| parked((package, entry)))
+            .filter_map(|(_, entry)| entry.start.as_ref())
+    }
+
+    fn wants(&self, package: &str, entry: &Entry) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| {
+            entry.candidate.serving.is_some()
+                || wanted.contains(package)
+                || wanted.contains(&entry.name)
+        })
     }
 
     /// Takes over the outcome of a build.
@@ -198,8 +258,9 @@ impl Roster {
     pub fn plan(&mut self, batch: u64) -> Plan {
         let candidates = self
             .cells
-            .values()
-            .map(|entry| (entry.name.clone(), entry.candidate.clone()))
+            .iter()
+            .filter(|(package, entry)| self.wants(package, entry))
+            .map(|(_, entry)| (entry.name.clone(), entry.candidate.clone()))
             .collect();
         let level_of: BTreeMap<String, usize> = self
             .graph()
@@ -327,6 +388,7 @@ impl Roster {
             data_dir: self.data_dir.join(&built.name),
             env: cell.config.env.clone(),
             rights: cell.config.rights.clone(),
+            restart: cell.config.restart.clone(),
             drain: cell.config.drain,
             ready: cell.config.ready,
         }
@@ -336,8 +398,14 @@ impl Roster {
 /// A changed configuration is a changed cell too.
 fn version(built: &Built, start: &Start) -> Version {
     let configuration = format!(
-        "{}|{:?}|{:?}|{:?}|{:?}|{:?}",
-        start.overlap, start.sandbox, start.env, start.drain, start.ready, start.rights
+        "{}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}",
+        start.overlap,
+        start.sandbox,
+        start.env,
+        start.drain,
+        start.ready,
+        start.rights,
+        start.restart
     );
     let configuration = blake3::hash(configuration.as_bytes()).to_hex();
     Version {

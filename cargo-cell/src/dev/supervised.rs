@@ -47,6 +47,10 @@ impl Fleet for Supervisor {
         Box::pin(async {})
     }
 
+    fn park(&self, name: &str, start: Option<Start>, fingerprint: u64) {
+        Supervisor::park(self, name, start.map(spec), fingerprint);
+    }
+
     fn stop_all(&self, hasty: bool) -> Answer<()> {
         let supervisor = self.clone();
         Box::pin(async move {
@@ -80,6 +84,7 @@ fn spec(start: Start) -> CellSpec {
         data_dir: start.data_dir,
         env: start.env,
         rights: start.rights,
+        restart: start.restart,
         drain: start.drain,
         ready_timeout: start.ready,
     }
@@ -102,13 +107,17 @@ fn outcome(outcome: supervisor::Outcome) -> Outcome {
 }
 
 fn status(status: CellStatus) -> Status {
-    let phase = serde_json::to_value(status.phase)
-        .ok()
-        .and_then(|phase| phase.as_str().map(str::to_owned));
+    let word = |value: serde_json::Result<serde_json::Value>| {
+        let word = value.ok().and_then(|word| word.as_str().map(str::to_owned));
+        word.unwrap_or_default()
+    };
     Status {
         name: status.name,
         package: status.package,
-        state: phase.unwrap_or_default(),
+        state: word(serde_json::to_value(status.phase)),
+        health: word(serde_json::to_value(status.health)),
+        again_ms: status.again_ms,
+        last_log_lines: status.last_log_lines,
         pid: status.pid,
         generation: status.generation,
         weaker: status

@@ -23,10 +23,26 @@ impl Loop {
         for (name, reason) in self.roster.unavailable() {
             self.fleet.set_unavailable(&name, &reason);
         }
+        for start in self.roster.parked() {
+            let fingerprint = start.fingerprint;
+            self.fleet
+                .park(&start.name, Some(start.clone()), fingerprint);
+        }
         for cycle in self.roster.new_cycles() {
             self.sink.send(Event::Cycle { cells: cycle });
         }
         let plan = self.roster.plan(batch);
+        // Whoever was called and cannot be started must not keep callers waiting.
+        for name in std::mem::take(&mut self.called) {
+            let reason = match self.roster.held().get(&name) {
+                Some(held) => Some(held.as_str()),
+                None if !self.roster.knows(&name) => Some("no package of the workspace serves it"),
+                None => None,
+            };
+            if let Some(reason) = reason {
+                self.fleet.set_unavailable(&name, reason);
+            }
+        }
         for event in plan.held {
             self.sink.send(event);
         }
@@ -60,7 +76,8 @@ impl Loop {
         }
     }
 
-    fn start_swap(&self, swap: Swap, waits: Vec<tokio::sync::watch::Receiver<bool>>) {
+    fn start_swap(&mut self, swap: Swap, waits: Vec<tokio::sync::watch::Receiver<bool>>) {
+        self.swapping += 1;
         let fleet = self.fleet.clone();
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
@@ -79,6 +96,7 @@ impl Loop {
     }
 
     pub(super) async fn applied(&mut self, applied: Applied) {
+        self.swapping = self.swapping.saturating_sub(1);
         let Applied { swap, outcome, at } = applied;
         let _ = swap.done.send(true);
         let batch = swap.batch;
@@ -184,9 +202,12 @@ impl Loop {
                 self.fleet.measure();
                 let _ = answers.try_send(serde_json::json!({"measuring": true}));
             }
-            Request::Events { past } => self.hub.recent.follow(past, answers),
+            Request::Events { past, after } => {
+                self.hub.recent.follow(past.then_some(after), answers);
+            }
             Request::Up { cells, past } => {
-                self.hub.recent.follow(past, answers.clone());
+                self.add(&cells).await;
+                self.hub.recent.follow(past.then_some(0), answers.clone());
                 self.waiting.push((cells, answers));
             }
             Request::Rebuild => {
@@ -205,18 +226,65 @@ impl Loop {
         }
     }
 
+    /// Cells that do not run are to run; all where none is named.
+    async fn add(&mut self, cells: &[String]) {
+        if self.state.is_stopping() {
+            return;
+        }
+        self.roster.want(cells);
+        for status in self.fleet.status().await {
+            let wanted = cells.is_empty() || cells.contains(&status.name);
+            if wanted && status.generation.is_none() {
+                self.roster.is_down(&status.name);
+            }
+        }
+        self.start_what_is_down().await;
+    }
+
+    /// Somebody calls a cell that does not run.
+    pub(super) async fn called(&mut self, name: String) {
+        if self.state.is_stopping() {
+            return;
+        }
+        self.roster.want(std::slice::from_ref(&name));
+        self.roster.is_down(&name);
+        self.called.push(name);
+        self.start_what_is_down().await;
+    }
+
+    /// Starts what is to run and does not; builds first where there is no build.
+    async fn start_what_is_down(&mut self) {
+        let gone = |name: &String| {
+            let binary = self.roster.binary(name);
+            binary.is_none_or(|binary| !binary.exists())
+        };
+        let missing = self.called.iter().any(gone) || self.state.last_batch() == 0;
+        if self.state.building().is_some() {
+            return;
+        }
+        if missing {
+            self.act(Happened::Changed { workspace: false }).await;
+        } else {
+            self.swap(self.state.last_batch()).await;
+        }
+    }
+
     /// Tells those who wait for cells to run what came of it, once nothing is under way.
     pub(super) async fn answer_waiting(&mut self) {
-        let busy = self.state.building().is_some() || !self.batches.is_empty();
+        let busy = self.state.building().is_some() || self.swapping > 0;
         if self.waiting.is_empty() || busy || self.state.is_stopping() {
             return;
         }
         let status = self.fleet.status().await;
         for (cells, answers) in std::mem::take(&mut self.waiting) {
-            let wanted = |name: &String| cells.is_empty() || cells.contains(name);
+            let wanted = |cell: &&Status| {
+                let named = cells.contains(&cell.name) || cells.contains(&cell.package);
+                // One that need not run and is not named is no failure.
+                named || (cells.is_empty() && cell.state != "idle")
+            };
             let (serving, failed): (Vec<&Status>, Vec<&Status>) = status
                 .iter()
-                .filter(|cell| wanted(&cell.name))
+                .filter(wanted)
                 .partition(|cell| cell.generation.is_some() && cell.ready_ms.is_some());
             let name = |cell: &&Status| cell.name.clone();
             let answer = serde_json::json!({"up": {

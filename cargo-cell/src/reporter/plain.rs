@@ -287,9 +287,17 @@ impl Plain {
                     );
                 }
             }
-            SupervisorEvent::Unavailable { cell, reason } => {
+            SupervisorEvent::Unavailable {
+                cell,
+                reason,
+                last_log_lines,
+            } => {
                 self.status(chatty, YELLOW, "Unavailable", &format!("{cell}: {reason}"));
+                if !last_log_lines.is_empty() {
+                    self.explain(cell, last_log_lines);
+                }
             }
+            SupervisorEvent::Called { cell } => self.status(chatty, CYAN, "Called", cell),
             SupervisorEvent::Restarting { cell, in_ms } => {
                 self.status(
                     chatty,

@@ -1,29 +1,30 @@
-//! How long to wait before a cell that fell over is started again.
+//! How long to wait before a cell that ended is started again.
 
 use std::time::Duration;
 
-/// After so many failures in a row it stays down until somebody acts.
-pub(super) const FAILURES_MAX: u32 = 6;
-/// Whoever served for so long did not fail in a row.
-pub(super) const STABLE: Duration = Duration::from_secs(10);
-const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(5);
+use crate::workspace::restart::{Policy, Restart};
 
-/// The wait after this many failures in a row; nothing when it is to stay down.
-pub(super) fn delay(failures: u32) -> Option<Duration> {
-    let doublings = failures.saturating_sub(1).min(16);
-    (failures < FAILURES_MAX).then(|| (FIRST * 2_u32.pow(doublings)).min(LONGEST))
+/// The wait after this many ends in a row; nothing when it is to stay down.
+pub(super) fn delay(ends: u32, restart: &Restart) -> Option<Duration> {
+    if restart.policy == Policy::Never || ends >= restart.max {
+        return None;
+    }
+    let doublings = ends.saturating_sub(1).min(20);
+    let wait = restart.first.saturating_mul(2_u32.pow(doublings));
+    Some(wait.min(restart.longest.max(restart.first)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn waits(restart: &Restart, ends: u32) -> Vec<Option<u128>> {
+        let wait = |n| delay(n, restart).map(|wait| wait.as_millis());
+        (1..=ends).map(wait).collect()
+    }
+
     #[test]
     fn it_doubles_up_to_a_limit_and_ends() {
-        let waits: Vec<Option<u128>> = (1..=7)
-            .map(|n| delay(n).map(|wait| wait.as_millis()))
-            .collect();
         let expected = [
             Some(100),
             Some(200),
@@ -33,7 +34,21 @@ mod tests {
             None,
             None,
         ];
-        assert_eq!(waits, expected);
-        assert!(delay(0).is_some_and(|wait| wait <= LONGEST));
+        assert_eq!(waits(&Restart::default(), 7), expected);
+        let patient = Restart {
+            max: u32::MAX,
+            longest: Duration::from_millis(300),
+            ..Restart::default()
+        };
+        assert_eq!(
+            waits(&patient, 4),
+            [Some(100), Some(200), Some(300), Some(300)]
+        );
+        assert_eq!(delay(u32::MAX - 1, &patient), Some(patient.longest));
+        let never = Restart {
+            policy: Policy::Never,
+            ..Restart::default()
+        };
+        assert_eq!(waits(&never, 1), [None]);
     }
 }

@@ -17,6 +17,8 @@ pub(super) enum Control {
     Restart(String, oneshot::Sender<Outcome>),
     /// A cell is no longer part of the workspace.
     Retire(String),
+    /// A cell need not run: name, build, fingerprint.
+    Park(String, Option<Box<CellSpec>>, u64),
     /// Stop everything; at once, when calls need not finish.
     StopAll(bool, oneshot::Sender<()>),
     /// Where every cell is.
@@ -87,6 +89,17 @@ impl Supervisor {
     pub fn retire(&self, name: &str) {
         // A supervisor that has stopped has nothing to retire.
         let _ = self.control.send(Control::Retire(name.to_owned()));
+    }
+
+    /// A cell of the workspace that need not run: its first caller is announced as [`SupervisorEvent::Called`], and waits
+    /// until it is applied or set unavailable.
+    pub fn park(&self, name: &str, spec: Option<CellSpec>, fingerprint: u64) {
+        // A supervisor that has stopped starts nothing for callers.
+        let _ = self.control.send(Control::Park(
+            name.to_owned(),
+            spec.map(Box::new),
+            fingerprint,
+        ));
     }
 
     /// Drains and stops every cell, callers first, and removes every socket; `hasty`, or called again, it kills at once.

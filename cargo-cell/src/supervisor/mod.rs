@@ -33,6 +33,6 @@ mod task;
 pub use handle::Supervisor;
 pub use sandbox::SandboxMode;
 pub use types::{
-    CellPhase, CellSpec, CellStatus, Exit, InForce, Outcome, ShaderSaid, Stream, SupervisorConfig,
-    SupervisorEvent, Swap,
+    CellPhase, CellSpec, CellStatus, Exit, Health, InForce, Outcome, ShaderSaid, Stream,
+    SupervisorConfig, SupervisorEvent, Swap,
 };

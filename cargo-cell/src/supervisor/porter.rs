@@ -41,7 +41,7 @@ impl Porter {
                     tokio::select! {
                         ready = listener.readable() => if ready.is_ok() {
                             // The owner may be gone.
-                            let _ = inputs.send(Input::Caller { cell });
+                            let _ = inputs.send(Input::Caller { cell, built: true });
                         },
                         _ = left => {}
                     }

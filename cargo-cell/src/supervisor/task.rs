@@ -202,6 +202,11 @@ impl Owner {
                 let swap = self.expect(reply);
                 self.step(Input::Restart { swap, cell });
             }
+            Control::Park(cell, spec, fingerprint) => self.step(Input::Park {
+                cell,
+                spec: spec.map(|spec| Arc::new(*spec)),
+                fingerprint,
+            }),
             Control::Retire(cell) => self.step(Input::Retire { cell }),
             Control::StopAll(hasty, reply) => {
                 self.stops.push(reply);
@@ -234,7 +239,10 @@ impl Owner {
         self.last_swap
     }
 
-    fn step(&mut self, input: Input) {
+    fn step(&mut self, mut input: Input) {
+        if let Input::Caller { cell, built } = &mut input {
+            *built = self.state.binary(cell).is_some_and(|path| path.exists());
+        }
         if let Input::Process {
             cell,
             generation,

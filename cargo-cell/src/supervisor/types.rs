@@ -1,5 +1,6 @@
 //! What goes into the supervisor and what comes out of it.
 
+use crate::workspace::restart::Restart;
 use crate::workspace::rights::Rights;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub struct CellSpec {
     pub data_dir: PathBuf,
     /// What it may use up and reach.
     pub rights: Rights,
+    /// What is done when it ends by itself.
+    pub restart: Restart,
     /// Environment variables from the cell's configuration.
     pub env: BTreeMap<String, String>,
     /// How long an old generation may finish its calls.
@@ -179,6 +182,14 @@ pub enum SupervisorEvent {
         /// Why. An event's own key is `reason` in JSON, so this is `why` there.
         #[serde(rename = "why")]
         reason: String,
+        /// What it said last, where it ended too often in a row.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        last_log_lines: Vec<String>,
+    },
+    /// Somebody calls it, and it does not run: it is built and started.
+    Called {
+        /// The cell.
+        cell: String,
     },
     /// It will be started again.
     Restarting {
@@ -316,6 +327,26 @@ pub enum CellPhase {
     Stopping,
 }
 
+/// How a cell fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// It serves, and did not end by itself lately.
+    Good,
+    /// It serves, and ended by itself lately.
+    Shaky,
+    /// It is on its way.
+    Starting,
+    /// It ended by itself and will be started again.
+    Failing,
+    /// It ended too often in a row and stays down.
+    CrashLoop,
+    /// Nobody serves, for another reason.
+    Down,
+    /// It is stopped; a caller starts it.
+    Idle,
+}
+
 /// One row of `cargo cell status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CellStatus {
@@ -335,6 +366,12 @@ pub struct CellStatus {
     pub sandbox: Option<InForce>,
     /// How often it was started again after it failed.
     pub restarts: u32,
+    /// How it fares.
+    pub health: Health,
+    /// In how many milliseconds it is started again.
+    pub again_ms: Option<u64>,
+    /// What it said last before it ended by itself.
+    pub last_log_lines: Vec<String>,
     /// For how long it has been serving.
     pub ready_ms: Option<u64>,
     /// Why nobody serves.

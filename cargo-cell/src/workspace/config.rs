@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::restart::{self, Restart};
 use super::rights::Rights;
 use super::{limits, rights};
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ pub struct Config {
     pub calls: Vec<String>,
     /// What it may use up and reach.
     pub rights: Rights,
+    /// What is done when it ends by itself.
+    pub restart: Restart,
 }
 
 impl Default for Config {
@@ -38,6 +41,7 @@ impl Default for Config {
             ready: Duration::from_secs(10),
             calls: Vec::new(),
             rights: Rights::default(),
+            restart: Restart::default(),
         }
     }
 }
@@ -53,8 +57,8 @@ pub struct Declared {
     pub cells: Vec<String>,
 }
 
-const KEYS: [&str; 9] = [
-    "cell", "sandbox", "overlap", "env", "drain", "ready", "calls", "bindings", "limits",
+const KEYS: [&str; 10] = [
+    "cell", "restart", "sandbox", "overlap", "env", "drain", "ready", "calls", "bindings", "limits",
 ];
 const SANDBOXES: [&str; 3] = ["auto", "bwrap", "none"];
 /// A cell may not hold up a swap for longer than anybody would wait for one.
@@ -91,6 +95,7 @@ pub fn parse(value: &Value, place: &str) -> Result<Option<Config>> {
             "sandbox" => {
                 config.sandbox = rights::parse_sandbox(value, &mut config.rights, place)?;
             }
+            "restart" => config.restart = restart::parse(value, place)?,
             "limits" => config.rights.limits = limits::parse(value, place)?,
             "drain" => {
                 config.drain = duration(value)
@@ -216,7 +221,8 @@ pub fn similar<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-fn duration(value: &Value) -> Option<Duration> {
+/// Parses a time.
+pub(super) fn duration(value: &Value) -> Option<Duration> {
     let text = value.as_str()?.trim();
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let number: u64 = number.parse().ok()?;
@@ -284,6 +290,7 @@ mod tests {
             ready: Duration::from_secs(60),
             calls: vec!["ledger".to_owned()],
             rights: Rights::default(),
+            restart: Restart::default(),
         };
         assert_eq!(config, expected);
         assert_eq!(parse_toml("", "Cell.toml"), Ok(Some(Config::default())));

@@ -8,6 +8,7 @@ mod dirs;
 mod discover;
 pub mod limits;
 pub mod metadata;
+pub mod restart;
 pub mod rights;
 
 use std::path::{Path, PathBuf};

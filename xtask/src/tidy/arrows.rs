@@ -53,7 +53,7 @@ const TOOL: &[Layer] = &[
     },
     Layer {
         module: "build",
-        may_use: &["bind", "schema_files", "supervisor", "watch"],
+        may_use: &["bind", "schema_files", "supervisor", "watch", "stem"],
     },
     Layer {
         module: "watch",
@@ -68,9 +68,14 @@ const TOOL: &[Layer] = &[
             "reporter",
             "schema_files",
             "shader",
+            "stem",
             "supervisor",
             "watch",
         ],
+    },
+    Layer {
+        module: "stem",
+        may_use: &[],
     },
 ];
 

@@ -310,9 +310,10 @@ impl Model {
                 }
                 self.cell_says(cell, text);
             }
-            SupervisorEvent::Unavailable { cell, reason } => {
+            SupervisorEvent::Unavailable { cell, reason, .. } => {
                 self.gone(cell, "unavailable", reason.clone());
             }
+            SupervisorEvent::Called { cell } => self.row(cell).state = "starting",
             SupervisorEvent::Restarting { cell, .. } => {
                 let row = self.row(cell);
                 row.state = "backoff";

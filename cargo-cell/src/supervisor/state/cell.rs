@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::types::{CellPhase, CellSpec, CellStatus, InForce};
+use super::super::types::{CellPhase, CellSpec, CellStatus, Health, InForce};
 use super::Generation;
 
 /// How long a generation that has drained may take to exit, and one that was asked to end may take to do so.
@@ -14,7 +14,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(1);
 pub(super) const SETTLED: Duration = Duration::from_secs(1);
 
 /// What is known of a cell.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Cell {
     pub(super) name: String,
     /// The build that served last, or is the first to be tried.
@@ -31,8 +31,16 @@ pub(super) struct Cell {
     /// Failures in a row.
     pub(super) failures: u32,
     pub(super) restarts: u32,
+    /// What it said last before it ended by itself.
+    pub(super) last_lines: Vec<String>,
+    /// It ended too often in a row.
+    pub(super) looping: bool,
     /// It is no longer part of the workspace.
     pub(super) gone: bool,
+    /// It need not run: its first caller is announced.
+    pub(super) parked: bool,
+    /// The fingerprint that callers know while it has no build.
+    pub(super) fingerprint: u64,
 }
 
 /// What is done about a cell that does not run.
@@ -42,6 +50,8 @@ pub(super) enum Rest {
     Unavailable,
     /// A caller starts it.
     Idle,
+    /// It was called, and whoever keeps the builds is to say what it runs.
+    Called,
     /// It is started again at this time.
     Backoff(Instant),
 }
@@ -50,13 +60,13 @@ impl Rest {
     pub(super) fn until(&self) -> Option<Instant> {
         match self {
             Rest::Backoff(until) => Some(*until),
-            Rest::Unavailable | Rest::Idle => None,
+            Rest::Unavailable | Rest::Idle | Rest::Called => None,
         }
     }
 }
 
 /// One generation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Process {
     pub(super) spec: Arc<CellSpec>,
     pub(super) phase: Phase,
@@ -118,7 +128,11 @@ impl Cell {
             reason: None,
             failures: 0,
             restarts: 0,
+            last_lines: Vec::new(),
+            looping: false,
             gone: false,
+            parked: false,
+            fingerprint: 0,
         }
     }
 
@@ -141,11 +155,27 @@ impl Cell {
         self.next = Some(generation);
     }
 
+    /// What it did is forgotten: somebody acts.
+    pub(super) fn forgive(&mut self) {
+        self.failures = 0;
+        self.looping = false;
+        self.last_lines.clear();
+    }
+
     /// When it is started again by itself, as far as nothing is in its way.
     pub(super) fn start_again_at(&self) -> Option<Instant> {
         let overlaps = self.spec.as_ref().is_some_and(|spec| spec.overlap);
         let free = self.next.is_none() && (overlaps || self.generations.is_empty());
         self.rest.until().filter(|_| free)
+    }
+
+    /// Whether it ended by itself and has not served for long since.
+    fn fell_lately(&self, now: Instant) -> bool {
+        let stable = |process: &Process| match process.phase {
+            Phase::Ready { since } => now.duration_since(since) >= process.spec.restart.stable,
+            _ => false,
+        };
+        self.failures > 0 && !self.process(self.live).is_some_and(stable)
     }
 
     pub(super) fn process(&self, id: Option<Generation>) -> Option<&Process> {
@@ -163,8 +193,19 @@ impl Cell {
             (None, None) => match self.rest {
                 Rest::Unavailable => CellPhase::Unavailable,
                 Rest::Idle => CellPhase::Idle,
+                Rest::Called => CellPhase::Starting,
                 Rest::Backoff(_) => CellPhase::Backoff,
             },
+        };
+        let health = match phase {
+            CellPhase::Ready | CellPhase::Swapping if self.fell_lately(now) => Health::Shaky,
+            CellPhase::Ready | CellPhase::Swapping => Health::Good,
+            CellPhase::Starting if self.failures > 0 => Health::Failing,
+            CellPhase::Starting => Health::Starting,
+            CellPhase::Backoff => Health::Failing,
+            CellPhase::Unavailable if self.looping => Health::CrashLoop,
+            CellPhase::Unavailable | CellPhase::Stopping => Health::Down,
+            CellPhase::Idle => Health::Idle,
         };
         let spec = shown.map(|process| &process.spec).or(self.spec.as_ref());
         let since = live.and_then(|process| match process.phase {
@@ -177,9 +218,19 @@ impl Cell {
             phase,
             pid: shown.and_then(|process| process.pid),
             generation: self.live.or(self.next),
-            fingerprint: format!("0x{:016x}", spec.map_or(0, |spec| spec.fingerprint)),
+            fingerprint: format!(
+                "0x{:016x}",
+                spec.map_or(self.fingerprint, |spec| spec.fingerprint)
+            ),
             sandbox: shown.and_then(|process| process.sandbox.clone()),
             restarts: self.restarts,
+            health,
+            again_ms: self
+                .rest
+                .until()
+                .filter(|_| phase == CellPhase::Backoff)
+                .map(|until| until.saturating_duration_since(now).as_millis() as u64),
+            last_log_lines: self.last_lines.clone(),
             ready_ms: since.map(|since| now.duration_since(since).as_millis() as u64),
             reason: self.reason.clone().filter(|_| live.is_none()),
             calls: spec.map_or_else(Vec::new, |spec| spec.calls.clone()),

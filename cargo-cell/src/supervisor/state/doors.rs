@@ -58,7 +58,7 @@ impl State {
             .or(cell.process(cell.next))
             .map(fingerprint)
             .or(cell.spec.as_ref().map(|spec| spec.fingerprint))
-            .unwrap_or(0);
+            .unwrap_or(cell.fingerprint);
         let mut wanted = open.clone();
         if keep {
             wanted.insert(current);
@@ -116,6 +116,7 @@ impl State {
         }
         match cell.rest {
             Rest::Idle => Door::Watched,
+            Rest::Called => Door::Held,
             Rest::Backoff(_) if cell.failures == 0 => Door::Held,
             Rest::Backoff(_) | Rest::Unavailable => Door::Refused(reason()),
         }

@@ -55,6 +55,15 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// A cell of the workspace that need not run: its first caller is announced.
+    Park {
+        /// The cell.
+        cell: String,
+        /// Its build, where there is one.
+        spec: Option<Arc<CellSpec>>,
+        /// The fingerprint that its callers know.
+        fingerprint: u64,
+    },
     /// Everything is to stop.
     Stop {
         /// Without letting calls finish.
@@ -64,6 +73,8 @@ pub enum Input {
     Caller {
         /// The cell.
         cell: String,
+        /// Its binary is where it was.
+        built: bool,
     },
     /// A process said something or something became of it.
     Process {
@@ -156,7 +167,7 @@ pub enum Action {
 }
 
 /// All that the supervisor knows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     cells: BTreeMap<String, Cell>,
     sets: BTreeMap<SwapId, Set>,
@@ -180,7 +191,12 @@ impl State {
             Input::Retire { cell } => self.retire_cell(&cell, now),
             Input::Unavailable { cell, reason } => self.unavailable(&cell, reason),
             Input::Stop { hasty } => self.stop(hasty, now),
-            Input::Caller { cell } => self.caller(&cell, now),
+            Input::Park {
+                cell,
+                spec,
+                fingerprint,
+            } => self.park(&cell, spec, fingerprint),
+            Input::Caller { cell, built } => self.caller(&cell, built, now),
             Input::Process {
                 cell,
                 generation,
@@ -236,21 +252,60 @@ impl State {
         cell.reason = Some(reason.clone());
         if !known {
             let cell = name.to_owned();
-            self.emit(SupervisorEvent::Unavailable { cell, reason });
+            self.emit(SupervisorEvent::Unavailable {
+                cell,
+                reason,
+                last_log_lines: Vec::new(),
+            });
         }
     }
 
-    fn caller(&mut self, name: &str, now: Instant) {
-        let Some(cell) = self.cells.get(name) else {
+    fn park(&mut self, name: &str, spec: Option<Arc<CellSpec>>, fingerprint: u64) {
+        if self.stopping || self.in_a_set(name) {
+            return;
+        }
+        let cell = self
+            .cells
+            .entry(name.to_owned())
+            .or_insert_with(|| Cell::new(name));
+        if !cell.generations.is_empty() {
+            return;
+        }
+        cell.spec = spec;
+        cell.fingerprint = fingerprint;
+        cell.gone = false;
+        cell.reason = None;
+        cell.parked = true;
+        // Whoever has called already is waited for.
+        if cell.rest != Rest::Called {
+            cell.rest = Rest::Idle;
+        }
+    }
+
+    fn caller(&mut self, name: &str, built: bool, now: Instant) {
+        let Some(cell) = self.cells.get_mut(name) else {
             return;
         };
         let startable = cell.rest == Rest::Idle && cell.live.is_none() && cell.next.is_none();
-        if startable
-            && !self.stopping
-            && !self.in_a_set(name)
-            && let Some(spec) = cell.spec.clone()
-        {
-            self.spawn(spec, now);
+        if !startable || self.stopping {
+            return;
+        }
+        let (parked, spec) = (cell.parked, cell.spec.clone());
+        if self.in_a_set(name) {
+            return;
+        }
+        match spec {
+            Some(spec) if built && !parked => {
+                self.spawn(spec, now);
+            }
+            // Somebody else has to see to its build first; until then callers wait.
+            _ => {
+                if let Some(cell) = self.cells.get_mut(name) {
+                    cell.rest = Rest::Called;
+                }
+                let cell = name.to_owned();
+                self.emit(SupervisorEvent::Called { cell });
+            }
         }
     }
 
@@ -392,6 +447,12 @@ impl State {
     fn forget_gone(&mut self) {
         self.cells
             .retain(|_, cell| !(cell.gone && cell.generations.is_empty()));
+    }
+
+    /// The binary that a cell runs, or would.
+    pub fn binary(&self, cell: &str) -> Option<&std::path::Path> {
+        let spec = self.cells.get(cell)?.spec.as_ref()?;
+        Some(&spec.binary)
     }
 
     /// The names of all cells; for tests and reports.

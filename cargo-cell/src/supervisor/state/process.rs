@@ -6,6 +6,7 @@ use super::super::backoff;
 use super::super::types::{Exit, InForce, SupervisorEvent};
 use super::cell::{GRACE, Phase, Rest, SETTLED};
 use super::{Action, Generation, Said, State};
+use crate::workspace::restart::Policy;
 
 impl State {
     pub(super) fn process(&mut self, name: &str, id: Generation, said: Said, now: Instant) {
@@ -233,6 +234,9 @@ impl State {
             .clone()
             .unwrap_or_else(|| exit.to_string());
         let owned = name.to_owned();
+        if cell.live == Some(id) || cell.next == Some(id) {
+            cell.last_lines.clone_from(&lines);
+        }
         if cell.next == Some(id) {
             cell.next = None;
             let old_serves = cell.live.is_some();
@@ -259,7 +263,7 @@ impl State {
         }
         cell.live = None;
         cell.reason = Some(reason);
-        let stable = matches!(process.phase, Phase::Ready { since } if now.duration_since(since) >= backoff::STABLE);
+        let stable = matches!(process.phase, Phase::Ready { since } if now.duration_since(since) >= process.spec.restart.stable);
         if stable {
             cell.failures = 0;
         }
@@ -276,7 +280,8 @@ impl State {
         if cell.next.is_some() || self.in_a_set(name) || self.stopping {
             return;
         }
-        if finished {
+        let always = process.spec.restart.policy == Policy::Always;
+        if finished && !always {
             if let Some(cell) = self.cells.get_mut(name) {
                 cell.rest = Rest::Idle;
             }
@@ -318,7 +323,9 @@ impl State {
         }
         cell.failures += 1;
         let owned = name.to_owned();
-        match backoff::delay(cell.failures) {
+        let restart = cell.spec.as_ref().map(|spec| spec.restart.clone());
+        let restart = restart.unwrap_or_default();
+        match backoff::delay(cell.failures, &restart) {
             Some(wait) => {
                 cell.rest = Rest::Backoff(now + wait);
                 let in_ms = wait.as_millis() as u64;
@@ -327,12 +334,22 @@ impl State {
             None => {
                 let times = cell.failures;
                 let last = cell.reason.take().unwrap_or_default();
-                let reason = format!("`{name}` failed {times} times in a row: {last}");
+                cell.looping = restart.policy != Policy::Never;
+                let reason = match restart.policy {
+                    Policy::Never => format!(
+                        "{last}; its policy is to stay down, `cargo cell restart {name}` starts it"
+                    ),
+                    _ => format!(
+                        "`{name}` is in a crash loop, it ended {times} times in a row: {last}"
+                    ),
+                };
+                let last_log_lines = cell.last_lines.clone();
                 cell.rest = Rest::Unavailable;
                 cell.reason = Some(reason.clone());
                 self.emit(SupervisorEvent::Unavailable {
                     cell: owned,
                     reason,
+                    last_log_lines,
                 });
             }
         }

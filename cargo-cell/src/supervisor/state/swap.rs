@@ -11,14 +11,14 @@ use super::super::types::{CellSpec, Outcome, SupervisorEvent, Swap};
 use super::cell::{Cell, Phase, Rest};
 use super::{Action, Generation, State, SwapId};
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Set {
     all_or_none: bool,
     members: BTreeMap<String, Member>,
     culprit: Option<(String, String)>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Member {
     spec: Arc<CellSpec>,
     /// What served when the set began: what is started again when the set fails too late.
@@ -69,7 +69,8 @@ impl State {
                 .entry(name.clone())
                 .or_insert_with(|| Cell::new(&name));
             cell.gone = false;
-            cell.failures = 0;
+            cell.forgive();
+            cell.parked = false;
             let served =
                 cell.live.is_some() || cell.generations.values().any(|p| p.phase.is_leaving());
             let previous = cell.spec.clone().filter(|_| served);
@@ -263,7 +264,11 @@ impl State {
                 cell.rest = Rest::Unavailable;
                 cell.reason = Some(reason.clone());
                 let cell = name.to_owned();
-                self.emit(SupervisorEvent::Unavailable { cell, reason });
+                self.emit(SupervisorEvent::Unavailable {
+                    cell,
+                    reason,
+                    last_log_lines: Vec::new(),
+                });
             }
             None => {}
         }

@@ -1,5 +1,6 @@
 //! The state machine without processes: tables of what happens, and random histories.
 
+mod million;
 mod properties;
 mod tables;
 
@@ -27,6 +28,7 @@ fn spec(name: &str, fingerprint: u64, calls: &[&str]) -> CellSpec {
         data_dir: PathBuf::new(),
         env: BTreeMap::new(),
         rights: Default::default(),
+        restart: Default::default(),
         drain: Duration::from_secs(5),
         ready_timeout: Duration::from_secs(10),
     }

@@ -3,12 +3,13 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::workspace::restart::Policy;
 
-const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+pub(super) const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 /// Something that the world does; processes are picked among those that run.
 #[derive(Debug, Clone)]
-enum Event {
+pub(super) enum Event {
     Apply {
         members: Vec<(usize, u64)>,
         all_or_none: bool,
@@ -16,7 +17,8 @@ enum Event {
     Restart(usize),
     Retire(usize),
     Unavailable(usize),
-    Caller(usize),
+    Park(usize, u64),
+    Caller(usize, bool),
     Spawned(usize),
     Ready(usize),
     Failed(usize),
@@ -36,7 +38,8 @@ fn event() -> impl Strategy<Value = Event> {
         2 => cell.clone().prop_map(Event::Restart),
         1 => cell.clone().prop_map(Event::Retire),
         1 => cell.clone().prop_map(Event::Unavailable),
-        2 => cell.prop_map(Event::Caller),
+        1 => (cell.clone(), 0..3_u64).prop_map(|(n, fingerprint)| Event::Park(n, fingerprint)),
+        2 => (cell, any::<bool>()).prop_map(|(n, built)| Event::Caller(n, built)),
         6 => pick.clone().prop_map(Event::Spawned),
         8 => pick.clone().prop_map(Event::Ready),
         2 => pick.clone().prop_map(Event::Failed),
@@ -49,19 +52,24 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// The world: processes that do what they are told, sooner or later.
-struct World {
-    play: Play,
+pub(super) struct World {
+    pub(super) play: Play,
+    /// All that happened, so that it can happen again.
+    pub(super) history: Vec<(Input, Instant)>,
     /// Who runs, and whether it was killed.
-    running: BTreeMap<(String, Generation), bool>,
+    pub(super) running: BTreeMap<(String, Generation), bool>,
     seen: BTreeSet<Generation>,
-    asked: BTreeSet<SwapId>,
+    pub(super) asked: BTreeSet<SwapId>,
+    /// Cells whose callers wait for somebody to say what they run.
+    called: BTreeSet<String>,
     stopping: bool,
-    stopped: u32,
+    pub(super) stopped: u32,
     stops: u32,
 }
 
 impl World {
     fn step(&mut self, input: Input) {
+        self.history.push((input.clone(), self.play.now));
         let actions = self.play.state.step(input, self.play.now);
         for action in actions {
             match action {
@@ -93,6 +101,17 @@ impl World {
                     assert!(self.running.is_empty());
                     self.stopped += 1;
                 }
+                Action::Emit(SupervisorEvent::Called { cell }) => {
+                    assert!(!self.stopping, "`{cell}` is called after the stop");
+                    self.called.insert(cell);
+                }
+                Action::Emit(SupervisorEvent::Restarting { cell, .. }) => {
+                    assert!(!self.stopping, "`{cell}` is to start after the stop");
+                    let cell = &self.play.state.cells[&cell];
+                    let restart = &cell.spec.as_ref().expect("it ran").restart;
+                    assert_ne!(restart.policy, Policy::Never, "{}", cell.name);
+                    assert!(cell.failures < restart.max, "{}", cell.name);
+                }
                 Action::Drain { .. } | Action::Terminate { .. } | Action::Emit(_) => {}
             }
         }
@@ -113,6 +132,11 @@ impl World {
             for id in cell.live.iter().chain(&cell.next) {
                 assert!(ids.contains(id));
             }
+            assert!(
+                cell.rest != cell::Rest::Called || self.called.contains(&cell.name),
+                "nobody knows that {} was called",
+                cell.name
+            );
             let ready = cell
                 .generations
                 .iter()
@@ -143,6 +167,9 @@ impl World {
                 && !cell.gone
                 && !self.play.state.in_a_set(&cell.name)
                 && cell.rest.until().is_none()
+                && cell.rest != cell::Rest::Called
+                // One that waits for its callers to go serves them.
+                && !cell.generations.values().any(|p| p.phase == cell::Phase::Waiting)
             {
                 let current = doors.current[&cell.name];
                 assert_ne!(
@@ -184,7 +211,7 @@ impl World {
         }
     }
 
-    fn happen(&mut self, event: &Event) {
+    pub(super) fn happen(&mut self, event: &Event) {
         let cell = |n: &usize| NAMES[*n].to_owned();
         let sandbox = || InForce {
             kind: "none".to_owned(),
@@ -199,10 +226,16 @@ impl World {
                     .iter()
                     .map(|(n, fingerprint)| {
                         let (name, next) = (NAMES[*n], NAMES[(n + 1) % NAMES.len()]);
-                        // All call the next one, in a circle; `c` may not overlap and `d` serves nothing.
+                        // All call the next one, in a circle; `c` may not overlap and `d` serves nothing. `b` is started
+                        // whenever it ends, `d` never.
                         let mut spec = spec(name, *fingerprint, &[next]);
                         spec.overlap = name != "c";
                         spec.serves = name != "d";
+                        spec.restart.policy = match name {
+                            "b" => Policy::Always,
+                            "d" => Policy::Never,
+                            _ => Policy::OnFailure,
+                        };
                         (name, spec)
                     })
                     .collect();
@@ -228,7 +261,19 @@ impl World {
                 cell: cell(n),
                 reason: "no build".to_owned(),
             }),
-            Event::Caller(n) => self.step(Input::Caller { cell: cell(n) }),
+            Event::Park(n, fingerprint) => {
+                // One of fingerprint 0 has no build.
+                let spec = (*fingerprint > 0).then(|| Arc::new(spec(NAMES[*n], *fingerprint, &[])));
+                self.step(Input::Park {
+                    cell: cell(n),
+                    spec,
+                    fingerprint: *fingerprint,
+                });
+            }
+            Event::Caller(n, built) => self.step(Input::Caller {
+                cell: cell(n),
+                built: *built,
+            }),
             Event::Spawned(n) => self.says(
                 *n,
                 Said::Spawned {
@@ -275,7 +320,7 @@ impl World {
     }
 
     /// Time passes, whoever was killed is gone, nobody else does anything: everything must come to rest.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for _ in 0..200 {
             let killed = self
                 .running
@@ -301,12 +346,14 @@ impl World {
     }
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     World {
         play: Play::new(),
+        history: Vec::new(),
         running: BTreeMap::new(),
         seen: BTreeSet::new(),
         asked: BTreeSet::new(),
+        called: BTreeSet::new(),
         stopping: false,
         stopped: 0,
         stops: 0,

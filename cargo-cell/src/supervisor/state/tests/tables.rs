@@ -1,4 +1,6 @@
 use super::*;
+use crate::supervisor::types::Health;
+use crate::workspace::restart::{Policy, Restart};
 
 #[test]
 fn the_old_one_serves_until_the_new_one_does() {
@@ -174,6 +176,7 @@ fn one_that_finished_is_started_by_its_next_caller() {
     assert_eq!(play.door("a", 1), Some(Door::Watched));
     let caller = || Input::Caller {
         cell: "a".to_owned(),
+        built: true,
     };
     assert_eq!(play.step(caller()), ["spawn a.2"]);
     assert_eq!(play.door("a", 1), Some(Door::Held));
@@ -285,4 +288,99 @@ fn one_that_only_calls_and_is_done_at_once_has_not_failed() {
     play.spawned("t", 1);
     assert_eq!(play.exits("t", 1, 0), ["done 1 [t]"]);
     assert_eq!(play.state.due(), None);
+}
+
+fn with_policy(policy: Policy, max: u32) -> CellSpec {
+    let restart = Restart {
+        policy,
+        max,
+        ..Restart::default()
+    };
+    CellSpec {
+        restart,
+        ..spec("a", 1, &[])
+    }
+}
+
+#[test]
+fn policies_say_what_follows_an_end() {
+    let second = Duration::from_secs(1);
+    // One that ended as it should.
+    for (policy, words) in [
+        (Policy::OnFailure, vec![]),
+        (Policy::Never, vec![]),
+        (Policy::Always, vec!["spawn a.2"]),
+    ] {
+        let mut play = Play::new();
+        play.apply(&[with_policy(policy, 6)], false);
+        play.ready("a", 1);
+        play.exits("a", 1, 0);
+        assert_eq!(play.later(second), words, "{policy:?}");
+    }
+    // One that failed.
+    for (policy, words, health) in [
+        (Policy::OnFailure, vec!["spawn a.2"], Health::Failing),
+        (Policy::Always, vec!["spawn a.2"], Health::Failing),
+        (Policy::Never, vec![], Health::Down),
+    ] {
+        let mut play = Play::new();
+        play.apply(&[with_policy(policy, 6)], false);
+        play.ready("a", 1);
+        play.exits("a", 1, 1);
+        assert_eq!(play.state.status(play.now)[0].health, health, "{policy:?}");
+        assert_eq!(play.later(second), words, "{policy:?}");
+    }
+}
+
+#[test]
+fn a_crash_loop_ends_and_keeps_the_last_words() {
+    let mut play = Play::new();
+    play.apply(&[with_policy(Policy::OnFailure, 3)], false);
+    play.ready("a", 1);
+    for generation in 1..=3 {
+        let words = vec![format!("words of {generation}")];
+        play.said("a", generation, Said::Exited(Exit::Code(1), words));
+        play.later(Duration::from_secs(10));
+    }
+    let status = &play.state.status(play.now)[0];
+    assert_eq!(status.health, Health::CrashLoop);
+    assert_eq!(
+        (&status.last_log_lines[..], status.restarts),
+        (&["words of 3".to_owned()][..], 2)
+    );
+    assert!(
+        status
+            .reason
+            .as_ref()
+            .is_some_and(|reason| reason.contains("3 times in a row"))
+    );
+    // Somebody acts: the row begins anew.
+    play.apply(&[with_policy(Policy::OnFailure, 3)], false);
+    play.ready("a", 4);
+    assert_eq!(play.state.status(play.now)[0].health, Health::Good);
+}
+
+#[test]
+fn the_first_caller_of_a_parked_cell_is_announced_and_waits() {
+    let mut play = Play::new();
+    let cell = || "a".to_owned();
+    let park = Input::Park {
+        cell: cell(),
+        spec: None,
+        fingerprint: 7,
+    };
+    play.step(park);
+    assert_eq!(play.door("a", 7), Some(Door::Watched));
+    let actions = play.state.step(
+        Input::Caller {
+            cell: cell(),
+            built: false,
+        },
+        play.now,
+    );
+    let called = SupervisorEvent::Called { cell: cell() };
+    assert_eq!(actions, [Action::Emit(called)]);
+    assert_eq!(play.door("a", 7), Some(Door::Held));
+    assert_eq!(play.apply(&[spec("a", 7, &[])], false), ["spawn a.1"]);
+    assert_eq!(play.door("a", 7), Some(Door::Held));
 }
