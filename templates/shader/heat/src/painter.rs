@@ -70,13 +70,11 @@ impl Painter {
         let pipeline = self.0.pipeline.lock().await.clone();
         let (pipeline, shader) =
             pipeline.ok_or_else(|| Trouble::Shader("no shader was good so far".to_owned()))?;
-        let depth = book::depth(MOMENTS, PRICES)
-            .await
-            .map_err(|error| Trouble::Book(error.to_string()))?;
+        let depth =
+            book::depth(MOMENTS, PRICES).await.map_err(|error| Trouble::Book(error.to_string()))?;
         let peak = depth.quantities.iter().fold(1.0_f32, |peak, quantity| peak.max(quantity.abs()));
         let picture = Picture { columns: depth.moments, rows: depth.prices, scale: SCALE, peak };
-        let pixels =
-            gpu.draw(&pipeline, &picture, &depth.quantities).map_err(Trouble::Shader)?;
+        let pixels = gpu.draw(&pipeline, &picture, &depth.quantities).map_err(Trouble::Shader)?;
         let file = file();
         write(&file, &picture, &pixels)
             .map_err(|error| Trouble::File(format!("{}: {error}", file.display())))?;
@@ -92,7 +90,8 @@ impl Painter {
 
 /// In the one folder that a sandboxed cell may write to.
 fn file() -> PathBuf {
-    let folder = std::env::var_os("CELL_DATA_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let folder =
+        std::env::var_os("CELL_DATA_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
     folder.join("heat.png")
 }
 
