@@ -5,12 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cell_runtime::shader::import::{Joined, join};
 use naga::front::wgsl;
-use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::valid::{Capabilities, ValidationError, ValidationFlags, Validator};
 
+use super::fence::{Words, beyond};
 use super::report::{Label, Report};
-
-/// Brackets that are open at once. People write a dozen; the parser and the validator go one call deeper for each.
-const DEPTH_MAX: usize = 256;
 
 /// What a look at a shader gave.
 #[derive(Debug)]
@@ -43,17 +41,13 @@ pub fn check(path: &str, mut read: impl FnMut(&str) -> Result<String, String>) -
 }
 
 fn validate(joined: &Joined) -> Result<(), Report> {
-    if let Some(at) = too_deep(&joined.text) {
+    if let Some((at, what)) = beyond(&joined.text) {
         let label = Label {
             range: at..at + 1,
-            text: format!("the {DEPTH_MAX}th open bracket"),
+            text: what,
         };
-        return Err(Report::of(
-            joined,
-            "brackets are nested too deeply",
-            &[label],
-            &[],
-        ));
+        let message = "this shader is too deep to be checked";
+        return Err(Report::of(joined, message, &[label], &[]));
     }
     let module = wgsl::parse_str(&joined.text).map_err(|error| {
         let labels: Vec<Label> = error
@@ -66,10 +60,16 @@ fn validate(joined: &Joined) -> Result<(), Report> {
     // What the cell's own device can do is its own matter: it may refuse a text that this lets through.
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
     validator.validate(&module).map(|_| ()).map_err(|error| {
-        let labels: Vec<Label> = error
+        let mut labels: Vec<Label> = error
             .spans()
             .filter_map(|(span, text)| label(*span, text))
             .collect();
+        // naga does not say where an entry point is that is wrong as a whole.
+        if let (true, ValidationError::EntryPoint { name, .. }) =
+            (labels.is_empty(), error.as_inner())
+        {
+            labels.extend(declared(&joined.text, name));
+        }
         let mut notes = Vec::new();
         let mut cause = error.as_inner().source();
         while let Some(because) = cause {
@@ -80,24 +80,25 @@ fn validate(joined: &Joined) -> Result<(), Report> {
     })
 }
 
+/// Where a function of this name is declared, as far as its words tell.
+fn declared(text: &str, name: &str) -> Option<Label> {
+    let mut words = Words::of(text);
+    while let Some((_, word)) = words.next() {
+        if word == "fn"
+            && let Some((at, found)) = words.next()
+            && found == name
+        {
+            return Some(Label {
+                range: at..at + name.len(),
+                text: String::new(),
+            });
+        }
+    }
+    None
+}
+
 fn label(span: naga::Span, text: &str) -> Option<Label> {
     let range = span.to_range()?;
     let text = text.to_owned();
     Some(Label { range, text })
-}
-
-/// Where more brackets are open than anybody needs. Comments count too: it is a fence, not a parser.
-fn too_deep(text: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth == DEPTH_MAX {
-            return Some(at);
-        }
-    }
-    None
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use cell_runtime::shader::import::{ImportError, Joined};
 
 /// Why a shader is not taken.
@@ -78,6 +78,11 @@ impl Report {
         for (number, annotations) in by_file {
             let file = &joined.files[number];
             group = group.element(snippet(&file.path, &file.text, annotations));
+        }
+        if at.is_none()
+            && let Some(file) = joined.files.first()
+        {
+            group = group.element(Origin::path(&*file.path));
         }
         for note in notes {
             group = group.element(Level::NOTE.message(&**note));
