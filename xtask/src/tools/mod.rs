@@ -1,4 +1,5 @@
 //! What the project needs besides a Rust toolchain: looked for, and installed where that is possible.
+#![expect(clippy::disallowed_methods, reason = "tasks look at folders")]
 
 mod languages;
 
@@ -13,6 +14,7 @@ use crate::shell;
 pub fn ensure() -> Result<()> {
     ensure_bwrap();
     ensure_debian("tmux", "tmux", "the test of the terminal UI fails");
+    ensure_vulkan();
     ensure_components()?;
     ensure_languages()
 }
@@ -32,16 +34,30 @@ pub fn ensure_bwrap() {
     ensure_debian("bwrap", "bubblewrap", "cells run unconfined");
 }
 
+/// Makes sure of a Vulkan driver, for the template `shader`; Mesa's runs on the CPU where there is no GPU.
+pub fn ensure_vulkan() {
+    let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    let has_driver = |folder: &&str| {
+        std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+    };
+    if !folders.iter().any(|folder| has_driver(&folder)) {
+        install("a Vulkan driver", "mesa-vulkan-drivers", "the template `shader` draws nothing");
+    }
+}
+
 /// Makes sure of a program of a Debian package; where it cannot be had, says what goes without it.
 fn ensure_debian(program: &str, package: &str, without: &str) {
-    if found(program) {
-        return;
+    if !found(program) {
+        install(&format!("`{program}`"), package, without);
     }
+}
+
+fn install(what: &str, package: &str, without: &str) {
     if !found("apt-get") {
-        eprintln!("`{program}` is missing, and this is no Debian: install {package}, or {without}");
+        eprintln!("{what} is missing, and this is no Debian: install {package}, or {without}");
         return;
     }
-    eprintln!("`{program}` is missing: installing Debian's package `{package}`");
+    eprintln!("{what} is missing: installing Debian's package `{package}`");
     // SAFETY: it only returns a number.
     let root = unsafe { libc::geteuid() } == 0;
     let apt = |args: &[&str]| {

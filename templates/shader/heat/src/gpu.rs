@@ -148,3 +148,36 @@ fn refused(scope: wgpu::ErrorScopeGuard) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_shader_draws_bids_green_and_asks_red() {
+        let gpu = match Gpu::open().await {
+            Ok(gpu) => gpu,
+            Err(error) => {
+                assert!(std::env::var_os("HEAT_NEEDS_A_DEVICE").is_none(), "no device: {error}");
+                return eprintln!("nothing is drawn without a device: {error}");
+            }
+        };
+        let shader = cell_sdk::cell::shader!("shaders/heat.wgsl", "shaders/colours.wgsl");
+        let pipeline = gpu.compile(shader.source().text()).expect("it compiles");
+        let picture = Picture { columns: 9, rows: 2, scale: 3, peak: 1.0 };
+        // The lower price is bid, the higher one asked.
+        let depth = [1.0, -1.0].repeat(9);
+        let pixels = gpu.draw(&pipeline, &picture, &depth).expect("it draws");
+        assert_eq!(pixels.len(), 27 * 6 * 4);
+        let (top, bottom) = (&pixels[..4], &pixels[pixels.len() - 4..]);
+        assert!(top[0] > 200 && top[1] < 100, "{top:?}");
+        assert!(bottom[0] < 100 && bottom[1] > 200, "{bottom:?}");
+
+        // What a device cannot do is an error, and the device goes on.
+        assert!(gpu.compile("@compute @workgroup_size(60000) fn main() {}").is_err());
+        assert!(gpu.compile("@compute @workgroup_size(1) fn other() {}").is_err());
+        let other = gpu.compile("@compute @workgroup_size(1) fn main() {}").expect("it compiles");
+        assert!(gpu.draw(&other, &picture, &depth).is_err());
+        assert!(gpu.draw(&pipeline, &picture, &depth).is_ok());
+    }
+}
