@@ -37,11 +37,14 @@ pub fn ensure_bwrap() {
 /// Makes sure of a Vulkan driver, for the template `shader`; Mesa's runs on the CPU where there is no GPU.
 pub fn ensure_vulkan() {
     let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-    let has_driver = |folder: &&str| {
-        std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
-    };
+    let has_driver =
+        |folder: &&str| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if !folders.iter().any(|folder| has_driver(&folder)) {
-        install("a Vulkan driver", "mesa-vulkan-drivers", "the template `shader` draws nothing");
+        install(
+            "a Vulkan driver",
+            "mesa-vulkan-drivers",
+            "the template `shader` draws nothing",
+        );
     }
 }
 
