@@ -359,7 +359,7 @@ fn holders_get_what_is_good_and_nothing_twice() {
     // A save concerns who holds it.
     assert_eq!(
         book.concerned(&[PathBuf::from("/w/b.wgsl"), file.clone()]),
-        [shader.clone()]
+        vec![shader.clone()]
     );
     assert!(book.hold(&shader, &other) && book.hold(&shader, &new));
     let (third, pushes) = book.good(&shader, files.clone(), "two").expect("it is new");
