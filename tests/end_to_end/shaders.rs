@@ -1,5 +1,7 @@
 //! A saved shader reaches the cells that hold it, and only when it is valid.
 
+use std::cell::{Cell, RefCell};
+
 use serde_json::{Value, json};
 
 use super::support::{Dev, Workspace, success};
@@ -59,6 +61,19 @@ fn held(workspace: &Workspace, id: &str) -> Value {
         .unwrap()
 }
 
+/// The cell serves, and it has its shader; in whatever order.
+fn started(dev: &mut Dev<'_>) -> Value {
+    let (serves, has) = (Cell::new(false), RefCell::new(None));
+    dev.wait("the cell to serve with its shader", |event| {
+        serves.set(serves.get() || event["reason"] == "timings");
+        if event["reason"] == "shader-applied" {
+            has.replace(Some(event.clone()));
+        }
+        serves.get() && has.borrow().is_some()
+    });
+    has.into_inner().unwrap()
+}
+
 fn shader(dev: &mut Dev<'_>, what: &str, at_least: u64) -> Value {
     let reason = format!("shader-{what}");
     dev.wait(&reason, |event| {
@@ -71,12 +86,11 @@ fn a_saved_shader_reaches_its_cell_and_a_bad_one_does_not() {
     let workspace = workspace();
     // A plain build embeds the file, with what it imports.
     let mut dev = workspace.dev_unready(&[]);
-    let first = shader(&mut dev, "applied", 1);
+    let first = started(&mut dev);
     assert_eq!(
         (&first["path"], &first["cell"]),
         (&json!(LOOK), &json!("button_service"))
     );
-    dev.wait("the cell to serve", |event| event["reason"] == "timings");
     let pids = workspace.pids();
     let text = held(&workspace, "x")["text"].clone();
     assert!(text.as_str().unwrap().starts_with("fn bright"), "{text}");
@@ -152,8 +166,7 @@ fn applied_after(dev: &mut Dev<'_>, version: &Value) -> Value {
 fn a_device_may_refuse_what_is_valid() {
     let workspace = workspace();
     let mut dev = workspace.dev_unready(&[]);
-    shader(&mut dev, "applied", 1);
-    dev.wait("the cell to serve", |event| event["reason"] == "timings");
+    started(&mut dev);
     held(&workspace, "refuse");
     let refused = shader(&mut dev, "refused", 1);
     assert_eq!(refused["message"], "the device has no such thing");

@@ -70,6 +70,8 @@ fn validate(joined: &Joined) -> Result<(), Report> {
         {
             labels.extend(declared(&joined.text, name));
         }
+        // What it is about is in a function, and the function is named too.
+        labels.sort_by_key(|label| label.range.len());
         let mut notes = Vec::new();
         let mut cause = error.as_inner().source();
         while let Some(because) = cause {
