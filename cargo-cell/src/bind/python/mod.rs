@@ -1,7 +1,7 @@
 //! The Python binding: a package for each cell, and the package `_cell` that all of them share. For Python 3.10 and newer,
 //! with the standard library alone.
 //!
-//! The text is written so that `ruff format` finds nothing to change; see [`text`] for how.
+//! The text is written so that `ruff format` finds nothing to change; see `text` for how.
 
 mod client;
 mod codec;

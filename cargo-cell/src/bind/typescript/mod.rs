@@ -1,7 +1,7 @@
 //! The TypeScript binding: `<cell>/index.ts` with the types, functions and a client, and `cell/` with what all clients of a
 //! folder share, for Node and without dependencies.
 //!
-//! The text is written so that Prettier finds nothing to change; see [`text`] for what it is told to leave alone.
+//! The text is written so that Prettier finds nothing to change; see `text` for what it is told to leave alone.
 
 mod client;
 mod codec;

@@ -1,7 +1,7 @@
 //! Folders of bindings: what is there, what must be, and the work in between.
 //!
 //! A file is ours when its first line bears our mark; nothing else is ever overwritten or removed. [`compare`] is pure;
-//! [`disk`] looks and writes; [`memory`] is which folders there are.
+//! `disk` looks and writes; `memory` is which folders there are.
 
 mod disk;
 mod memory;
