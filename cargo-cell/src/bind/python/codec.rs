@@ -266,7 +266,8 @@ impl<'a> Codec<'a> {
                 text.line(&format!("r.root({size}, {align})"));
             }
             match value.as_str() {
-                "None" => {}
+                // A function that gives nothing; an error of the type `()` is still an error.
+                "None" if open.is_empty() => {}
                 value => text.line(&format!("return {open}{value}{close}")),
             }
             text.dedent();
