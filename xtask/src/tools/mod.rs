@@ -39,7 +39,7 @@ pub fn ensure_vulkan() {
     let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
     let has_driver =
         |folder: &&str| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-    if !folders.iter().any(|folder| has_driver(folder)) {
+    if !folders.iter().any(has_driver) {
         install(
             "a Vulkan driver",
             "mesa-vulkan-drivers",
