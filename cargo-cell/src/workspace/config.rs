@@ -137,7 +137,7 @@ pub fn parse(value: &Value, place: &str) -> Result<Option<Config>> {
                     config.env.insert(name.clone(), text.to_owned());
                 }
             }
-            unknown => return Err(unknown_key(unknown, place)),
+            unknown => return Err(unknown_key("", unknown, &KEYS, place)),
         }
     }
     Ok(Some(config))
@@ -202,11 +202,13 @@ pub fn sandbox(name: &str, place: &str) -> Result<String> {
     }))
 }
 
-fn unknown_key(key: &str, place: &str) -> Error {
-    let error = Error::user(format!("unknown key `{key}` in `{place}`"));
-    error.hint(match similar(key, &KEYS) {
+/// A key that is none of these; `table` is empty for the file itself.
+pub(super) fn unknown_key(table: &str, key: &str, known: &[&str], place: &str) -> Error {
+    let dot = if table.is_empty() { "" } else { "." };
+    let error = Error::user(format!("unknown key `{table}{dot}{key}` in `{place}`"));
+    error.hint(match similar(key, known) {
         Some(close) => format!("did you mean `{close}`?"),
-        None => format!("known keys: {}", KEYS.join(", ")),
+        None => format!("known keys: {}", known.join(", ")),
     })
 }
 

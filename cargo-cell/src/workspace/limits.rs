@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::config::similar;
+use super::config::unknown_key;
 use crate::error::{Error, Result};
 
 /// What a cell may use up; what is not set is not limited.
@@ -49,13 +49,7 @@ pub fn parse(value: &Value, place: &str) -> Result<Limits> {
                 let wanted = "a number of cores such as 1.5, at least 0.01";
                 limits.cpu = Some((cores.ok_or_else(|| wrong(wanted))? * 1000.0).round() as u32);
             }
-            unknown => {
-                let error = Error::user(format!("unknown key `limits.{unknown}` in `{place}`"));
-                return Err(error.hint(match similar(unknown, &KEYS) {
-                    Some(close) => format!("did you mean `{close}`?"),
-                    None => format!("known keys: {}", KEYS.join(", ")),
-                }));
-            }
+            unknown => return Err(unknown_key("limits", unknown, &KEYS, place)),
         }
     }
     Ok(limits)

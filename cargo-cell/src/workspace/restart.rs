@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::config::{duration, similar};
+use super::config::{duration, similar, unknown_key};
 use crate::error::{Error, Result};
 
 /// Which ends are followed by a start.
@@ -73,13 +73,7 @@ pub fn parse(value: &Value, place: &str) -> Result<Restart> {
             "first" => restart.first = time()?,
             "longest" => restart.longest = time()?,
             "stable" => restart.stable = time()?,
-            unknown => {
-                let error = Error::user(format!("unknown key `restart.{unknown}` in `{place}`"));
-                return Err(error.hint(match similar(unknown, &KEYS) {
-                    Some(close) => format!("did you mean `{close}`?"),
-                    None => format!("known keys: {}", KEYS.join(", ")),
-                }));
-            }
+            unknown => return Err(unknown_key("restart", unknown, &KEYS, place)),
         }
     }
     // Without a wait a cell that ends at once would keep a core busy.

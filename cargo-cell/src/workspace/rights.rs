@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
-use super::config::{sandbox, similar};
+use super::config::{sandbox, unknown_key};
 use super::limits::Limits;
 use crate::error::{Error, Result};
 
@@ -49,13 +49,7 @@ pub fn parse_sandbox(value: &Value, rights: &mut Rights, place: &str) -> Result<
             }
             "read" => rights.read = paths(value).map_err(|why| wrong(&why))?,
             "write" => rights.write = paths(value).map_err(|why| wrong(&why))?,
-            unknown => {
-                let error = Error::user(format!("unknown key `sandbox.{unknown}` in `{place}`"));
-                return Err(error.hint(match similar(unknown, &KEYS) {
-                    Some(close) => format!("did you mean `{close}`?"),
-                    None => format!("known keys: {}", KEYS.join(", ")),
-                }));
-            }
+            unknown => return Err(unknown_key("sandbox", unknown, &KEYS, place)),
         }
     }
     Ok(mode)
