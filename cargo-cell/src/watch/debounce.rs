@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// An editor's save is several events within a millisecond or two.
 pub const QUIET: Duration = Duration::from_millis(8);
+/// Shaders alone settle sooner: a look at one takes a millisecond, where a build takes seconds, and the next frame waits.
+pub const QUIET_SHADERS: Duration = Duration::from_millis(3);
 /// A stream of events that never ends must not hold up a build.
 pub const LONGEST: Duration = Duration::from_millis(100);
 
@@ -57,10 +59,15 @@ impl Debounce {
     /// When [`Debounce::take`] has something to give.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
+        let is_shader = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "wgsl");
+        let quiet = match !self.rescan && self.paths.iter().all(is_shader) {
+            true => QUIET_SHADERS,
+            false => QUIET,
+        };
         let settled = self
             .first
             .zip(self.last)
-            .map(|(first, last)| (last + QUIET).min(first + LONGEST));
+            .map(|(first, last)| (last + quiet).min(first + LONGEST));
         let again = self.again.as_ref().map(|(at, _)| *at);
         match (settled, again) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -119,6 +126,19 @@ mod tests {
         assert_eq!(settled.first_seen, at(0));
         assert_eq!(debounce.due(), None);
         assert_eq!(debounce.take(at(500)), None);
+    }
+
+    #[test]
+    fn shaders_alone_settle_sooner() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut debounce = Debounce::default();
+        debounce.push(paths(&["a.wgsl"]), at(0));
+        assert_eq!(debounce.take(at(2)), None);
+        assert!(debounce.take(at(3)).is_some());
+        debounce.push(paths(&["a.wgsl", "a.rs"]), at(10));
+        assert_eq!(debounce.take(at(13)), None);
+        assert!(debounce.take(at(18)).is_some());
     }
 
     #[test]
