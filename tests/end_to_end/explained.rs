@@ -47,6 +47,12 @@ fn a_change_is_explained_beside_a_folder_and_a_revision() {
             assert!(text.contains(part), "{against}: no {part:?} in {text}");
         }
     }
+    let (code, text) = outcome(&workspace.run(["check", "--against", "HEAD", "--deny", "wire"]));
+    assert!(
+        code == Some(1) && text.contains("denied: `button_service`: breaking on the wire"),
+        "{text}"
+    );
+    success(workspace.run(["check", "--deny", "source"]));
     let output = success(workspace.run(["check", "--against", "HEAD", "--json"]));
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said["impact"], "breaking-on-the-wire");

@@ -4,6 +4,7 @@
     reason = "tasks run commands and read the clock"
 )]
 
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -56,34 +57,60 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Runs cargo's tests and sums up their own closing lines.
 fn tests(tally: &mut Tally) {
-    let ran = (|| -> Result<bool> {
+    let ran = (|| -> Result<(bool, Vec<String>)> {
         let mut command = shell::cargo();
         command
             .args(["test", "--workspace", "--no-fail-fast"])
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         eprintln!("$ cargo test --workspace --no-fail-fast");
         let mut child = command.spawn().context("cannot start cargo")?;
         let out = child.stdout.take().context("cargo has no output")?;
-        for line in std::io::BufRead::lines(std::io::BufReader::new(out)) {
+        let err = child.stderr.take().context("cargo has no output")?;
+        let targets = std::thread::spawn(move || failed_targets(err));
+        for line in BufReader::new(out).lines() {
             let line = line?;
             println!("{line}");
             tally.count(&line);
         }
-        Ok(child.wait()?.success())
+        let targets = targets.join().unwrap_or_default();
+        Ok((child.wait()?.success(), targets))
     })();
     match ran {
-        Ok(true) => {}
-        // Tests that failed are counted; a crate that did not compile is not.
-        Ok(false) if tally.failed_tests > 0 => {}
-        Ok(false) => tally.fail("test", "cargo test failed".to_owned()),
+        Ok((true, _)) => {}
+        Ok((false, targets)) => {
+            // Tests that failed are counted; a crate that did not compile, or a test that took its process down, is not.
+            if tally.failed_tests == 0 {
+                tally.fail("test", "cargo test failed".to_owned());
+            }
+            tally.failed_names.extend(targets);
+        }
         Err(error) => tally.fail("test", format!("{error:#}")),
     }
+}
+
+/// Passes on what cargo says, and returns the targets that it lists at the end as failed.
+fn failed_targets(said: impl Read) -> Vec<String> {
+    let mut targets = Vec::new();
+    for line in BufReader::new(said).lines().map_while(Result::ok) {
+        eprintln!("{line}");
+        targets.extend(failed_target(&line).map(str::to_owned));
+    }
+    targets
+}
+
+/// The target of a line such as "    `-p matrix --doc`".
+fn failed_target(line: &str) -> Option<&str> {
+    let target = line.strip_prefix("    `")?.strip_suffix('`')?;
+    target.starts_with("-p ").then_some(target)
 }
 
 #[derive(Default)]
 struct Tally {
     passed: usize,
     failed_tests: usize,
+    /// The failed tests by name, for the last line: the output may be cut.
+    failed_names: Vec<String>,
     ignored: usize,
     failures: Vec<String>,
 }
@@ -106,8 +133,13 @@ impl Tally {
         self.failures.push(name.to_owned());
     }
 
-    /// Takes over a line such as `test result: ok. 5 passed; 0 failed; 1 ignored; …`.
+    /// Takes over a line such as `test result: ok. 5 passed; 0 failed; 1 ignored; …` or `test name ... FAILED`.
     fn count(&mut self, line: &str) {
+        let failed = line.strip_prefix("test ").and_then(|rest| {
+            let (name, end) = rest.split_once(" ... ")?;
+            end.ends_with("FAILED").then_some(name)
+        });
+        self.failed_names.extend(failed.map(str::to_owned));
         let Some(result) = line.strip_prefix("test result: ") else {
             return;
         };
@@ -130,10 +162,8 @@ impl Tally {
             self.passed, self.ignored
         );
         if failed > 0 {
-            if !self.failures.is_empty() {
-                bail!("failed: {}", self.failures.join(", "));
-            }
-            bail!("{failed} tests failed");
+            let names = [self.failures, self.failed_names].concat();
+            bail!("failed: {}", names.join(", "));
         }
         Ok(())
     }
@@ -149,6 +179,13 @@ mod tests {
         tally.count("test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s");
         tally.count("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.25s");
         tally.count("test other ... ok");
+        tally.count("test module::this_one ... FAILED");
+        assert_eq!(tally.failed_names, ["module::this_one"]);
+        assert_eq!(
+            failed_target("    `-p matrix --doc`"),
+            Some("-p matrix --doc")
+        );
+        assert_eq!(failed_target("   Compiling matrix"), None);
         assert_eq!((tally.passed, tally.failed_tests, tally.ignored), (7, 3, 1));
     }
 }

@@ -53,6 +53,17 @@ fn is_element(element: &str) -> bool {
         && !element.ends_with('.')
 }
 
+/// The path of a module that a folder is by itself: its name, where Go takes that for one. The words that Go keeps for
+/// itself (<https://go.dev/ref/mod>) it does not take, and nobody could import `internal` or `vendor`.
+#[must_use]
+pub(super) fn of_its_own(folder: &str) -> &str {
+    const KEPT: &[&str] = &["cmd", "go", "internal", "std", "toolchain", "vendor"];
+    match is_element(folder) && !folder.starts_with('-') && !KEPT.contains(&folder) {
+        true => folder,
+        false => "cells",
+    }
+}
+
 /// How Go imports a folder that lies `inside` a module, relative to the module's root.
 pub fn import_path(module: &str, inside: &str) -> Result<String> {
     let mut elements = module
@@ -99,6 +110,24 @@ mod tests {
         ];
         for (text, path) in table {
             assert_eq!(module_path(text).as_deref(), path, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_a_module_of_its_own_name_where_go_takes_it() {
+        let table = [
+            ("bindings", "bindings"),
+            ("my-cells.v2", "my-cells.v2"),
+            ("", "cells"),
+            ("go", "cells"),
+            ("internal", "cells"),
+            ("-x", "cells"),
+            (".x", "cells"),
+            ("a b", "cells"),
+            ("ü", "cells"),
+        ];
+        for (folder, path) in table {
+            assert_eq!(of_its_own(folder), path, "{folder}");
         }
     }
 

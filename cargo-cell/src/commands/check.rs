@@ -1,5 +1,6 @@
 //! `cargo cell check`
 
+use cell_runtime::schema::Impact;
 use serde_json::{Value, json};
 
 use super::build;
@@ -21,9 +22,30 @@ pub struct Args {
     /// Compare with the snapshots in a folder, or with those that a git revision has committed
     #[arg(long, value_name = "DIR|GIT-REV")]
     pub against: Option<String>,
+    /// Fail where a schema has changed on the wire, or at least in the source
+    #[arg(long, value_enum, value_name = "IMPACT")]
+    pub deny: Option<Deny>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// From which impact on a change is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Deny {
+    /// The bytes of the same message differ
+    Wire,
+    /// Names or containers changed, too
+    Source,
+}
+
+impl Deny {
+    fn from(self) -> Impact {
+        match self {
+            Deny::Wire => Impact::BreakingOnTheWire,
+            Deny::Source => Impact::SourceOnly,
+        }
+    }
 }
 
 /// Runs the command. Nothing is written.
@@ -53,6 +75,9 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
             .result(as_text(args, &batch, &cells).trim_end());
     }
     build::succeed(&batch)?;
+    if let Some(deny) = args.deny {
+        denied(deny, &cells)?;
+    }
     let (own, bound) = (batch.differences.len(), batch.bound_differences.len());
     if args.locked && own + bound > 0 {
         let files = if own + bound == 1 {
@@ -73,6 +98,22 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         return Err(error);
     }
     Ok(())
+}
+
+fn denied(deny: Deny, cells: &[CellChanges]) -> Result<()> {
+    let denied: Vec<String> = cells
+        .iter()
+        .filter(|cell| cell.impact() >= deny.from())
+        .map(|cell| format!("`{}`: {}", cell.cell, cell.impact()))
+        .collect();
+    if denied.is_empty() {
+        return Ok(());
+    }
+    let what = denied.join(", ");
+    Err(
+        Error::user(format!("schemas have changed, which is denied: {what}"))
+            .hint("take the change back, or run the check without `--deny`"),
+    )
 }
 
 fn as_json(args: &Args, batch: &Batch, cells: &[CellChanges]) -> Value {

@@ -94,29 +94,47 @@ impl Ty {
         })
     }
 
-    /// The same expression with the parameters filled in. Its size is known beforehand: a generic type that refers to
-    /// itself with doubled arguments must not fill the memory.
+    /// The same expression with the parameters filled in. Its measures are known beforehand: a generic type that refers to
+    /// itself with larger arguments must fill neither the memory nor the stack.
     pub(crate) fn fill(&self, args: &[Ty]) -> Result<Ty, Error> {
         const PARTS_MAX: usize = 4096;
-        let sizes: Vec<usize> = args.iter().map(|arg| arg.size(&[])).collect();
-        if self.size(&sizes) > PARTS_MAX {
-            return Err(
-                Error::new(format!("a type expression has more than {PARTS_MAX} parts"))
-                    .hint("does a generic type refer to itself with ever larger arguments?"),
-            );
-        }
-        let fill = |index: usize| args.get(index).cloned().unwrap_or(Ty::Param(index));
-        self.map(&fill, &|name| Ok(name.to_owned()))
+        let measures: Vec<Measure> = args.iter().map(|arg| arg.measure(&[])).collect();
+        let measure = self.measure(&measures);
+        let too = if measure.parts > PARTS_MAX {
+            format!("a type expression has more than {PARTS_MAX} parts")
+        } else if measure.depth > TY_DEPTH_MAX {
+            format!("a type expression nests deeper than {TY_DEPTH_MAX}")
+        } else {
+            let fill = |index: usize| args.get(index).cloned().unwrap_or(Ty::Param(index));
+            return self.map(&fill, &|name| Ok(name.to_owned()));
+        };
+        Err(Error::new(too).hint("does a generic type refer to itself with ever larger arguments?"))
     }
 
-    /// How many expressions this one is made of where the parameters are of these sizes.
-    fn size(&self, params: &[usize]) -> usize {
+    /// What this one is made of where the parameters have these measures.
+    fn measure(&self, params: &[Measure]) -> Measure {
         if let Ty::Param(index) = self {
-            return params.get(*index).copied().unwrap_or(1);
+            return params.get(*index).copied().unwrap_or(Measure::ONE);
         }
-        let children = self.children().map(|child| child.size(params));
-        children.fold(1, usize::saturating_add)
+        let children = self.children().map(|child| child.measure(params));
+        children.fold(Measure::ONE, |sum, child| Measure {
+            parts: sum.parts.saturating_add(child.parts),
+            depth: sum.depth.max(child.depth.saturating_add(1)),
+        })
     }
+}
+
+/// How large an expression is.
+#[derive(Debug, Clone, Copy)]
+struct Measure {
+    /// The expressions that it is made of, with itself.
+    parts: usize,
+    /// How deep they nest.
+    depth: usize,
+}
+
+impl Measure {
+    const ONE: Measure = Measure { parts: 1, depth: 1 };
 }
 
 /// The words that mean something in an expression, and so cannot name a definition.

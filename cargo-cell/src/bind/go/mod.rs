@@ -13,7 +13,7 @@ mod types;
 
 use cell_runtime::schema::{Error, Fingerprint, Snapshot};
 
-use super::{File, Language, MARK, Place};
+use super::{File, Language, MARK, Place, go_module};
 use codec::Codec;
 use names::Names;
 use rep::Lowering;
@@ -147,8 +147,7 @@ impl Language for Go {
 fn import_path(place: &Place) -> &str {
     match &place.import_path {
         Some(path) => path,
-        None if place.name.is_empty() => "cells",
-        None => &place.name,
+        None => go_module::of_its_own(&place.name),
     }
 }
 

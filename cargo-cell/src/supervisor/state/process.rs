@@ -14,6 +14,7 @@ impl State {
             return;
         };
         let is_next = cell.next == Some(id);
+        let told_before = cell.process(cell.live).is_some_and(|live| live.listens);
         let Some(process) = cell.generations.get_mut(&id) else {
             return;
         };
@@ -22,8 +23,10 @@ impl State {
             Said::Spawned { pid, sandbox } => {
                 process.pid = Some(pid);
                 process.sandbox = Some(sandbox);
-                // One that serves nothing need not say anything: it is believed to run when it has for a while.
-                if starting && !process.spec.serves {
+                // One that serves nothing need not say anything: it is believed to run when it has for a while. Where the
+                // generation before it did say so, this one is expected to as well, and has the time to start that
+                // everybody has: it may be slow to fail.
+                if starting && !process.spec.serves && !told_before {
                     let until = now + SETTLED;
                     process.phase = Phase::Starting { until };
                 }

@@ -55,10 +55,16 @@ fn what_contradicts_itself_is_refused() {
 
 #[test]
 fn ever_larger_types_end_in_an_error() {
-    let mut grows = named("a::G", &[("next", "Option<Box<a::G<($0,$0)>>>")]);
-    grows["params"] = json!(1);
-    let error = snapshot(&[grows, service(&[route("get", &[], "a::G<u8>")])]).map(|_| ());
-    assert!(error.is_err_and(|error| error.contains("ever larger arguments")));
+    // In width, and in depth alone.
+    for next in ["Option<Box<a::G<($0,$0)>>>", "Vec<a::G<Vec<$0>>>"] {
+        let mut grows = named("a::G", &[("next", next)]);
+        grows["params"] = json!(1);
+        let error = snapshot(&[grows, service(&[route("get", &[], "a::G<u8>")])]).map(|_| ());
+        assert!(
+            error.is_err_and(|error| error.contains("ever larger arguments")),
+            "{next}"
+        );
+    }
     let huge = snapshot(&[service(&[route(
         "get",
         &[],

@@ -45,7 +45,7 @@ async fn call() -> Result<()> {
 }
 
 async fn typed_error() -> Result<()> {
-    use matrix::MatrixError;
+    use self::matrix::MatrixError;
     let long = "a name that is long".to_owned();
     for (kind, wanted) in [
         ("not_found", MatrixError::NotFound { id: long }),

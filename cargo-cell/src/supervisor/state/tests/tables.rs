@@ -282,6 +282,26 @@ fn one_that_never_says_that_it_runs_is_believed_to_after_a_second() {
 }
 
 #[test]
+fn one_whose_predecessor_said_that_it_runs_is_expected_to_as_well() {
+    let mut play = Play::new();
+    play.apply(&[caller("t")], false);
+    play.spawned("t", 1);
+    assert_eq!(play.said("t", 1, Said::Runs), ["done 1 [t]"]);
+    // Slow to fail: it has as long to start as a cell that serves.
+    play.apply(&[caller("t")], false);
+    play.spawned("t", 2);
+    assert!(play.later(Duration::from_millis(9_999)).is_empty());
+    assert_eq!(play.exits("t", 2, 1), ["done 2 [] by t"]);
+    // One that no longer says it is believed at last.
+    play.apply(&[caller("t")], false);
+    play.spawned("t", 3);
+    assert_eq!(
+        play.later(Duration::from_secs(10)),
+        ["done 3 [t]", "drain t.1"]
+    );
+}
+
+#[test]
 fn one_that_only_calls_and_is_done_at_once_has_not_failed() {
     let mut play = Play::new();
     play.apply(&[caller("t")], false);
