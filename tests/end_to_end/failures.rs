@@ -146,8 +146,8 @@ fn a_cell_that_only_calls_and_breaks_leaves_the_old_one_at_work() {
         let stayed = after.contains(&(cell.clone(), pid));
         assert_eq!(stayed, cell == "button_service", "{cell}: {after:?}");
     }
-    // The old one was told to stop, and was left to finish.
-    dev.wait("the old one's last words", |event| {
+    // The old one was told to stop, and was left to finish; that may be before the batch is over.
+    dev.sees("the old one's last words", |event| {
         event["line"] == "finishes: GENERATION"
     });
 }

@@ -281,6 +281,14 @@ impl Dev<'_> {
         }
     }
 
+    /// The event that `matches`, be it one that came already: of events without an order among them.
+    pub(crate) fn sees(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
+        match self.seen.iter().find(|event| matches(event)) {
+            Some(event) => event.clone(),
+            None => self.wait(what, matches),
+        }
+    }
+
     fn last_events(&self) -> String {
         let lines: Vec<String> = self
             .seen
