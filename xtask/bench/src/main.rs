@@ -36,6 +36,7 @@ fn main() -> Result<()> {
     match args.as_slice() {
         [_, "serve", kind, socket, cpu] => serve(kind, Path::new(socket), cpu.parse()?),
         [_, "client"] => client::run(),
+        [_, "plain", socket] => runtime()?.block_on(raw::serve(Path::new(socket))),
         [_, rest @ ..] => compare(&Settings::parse(rest)?),
         [] => bail!("no arguments at all"),
     }

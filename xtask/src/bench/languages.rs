@@ -37,13 +37,16 @@ const LANGUAGES: [&str; 4] = ["rust", "go", "python", "typescript"];
 const SNAPSHOT: &str = "xtask/bench/schema/echo.json";
 const SOURCES: &str = "xtask/bench/languages";
 
+/// What Go's own sockets take without a protocol; shown beside Go.
+const GO_PLAIN: &str = "go, plain";
+
 /// Runs the benchmark.
 pub fn run(args: &Args) -> Result<()> {
     tools::ensure_languages()?;
     let tool = shell::build_tool()?;
     let programs = super::build()?;
     let scratch = Scratch::new("cell-bench")?;
-    let clients = LANGUAGES
+    let mut clients = LANGUAGES
         .into_iter()
         .filter(|name| {
             args.languages.is_empty() || args.languages.iter().any(|wanted| wanted == name)
@@ -61,6 +64,10 @@ pub fn run(args: &Args) -> Result<()> {
             Ok((name, words))
         })
         .collect::<Result<Vec<_>>>()?;
+    if let Some(at) = clients.iter().position(|(name, _)| *name == "go") {
+        let plain = [clients[at].1.clone(), vec!["plain".into()]].concat();
+        clients.insert(at + 1, (GO_PLAIN, plain));
+    }
     println!(
         "{} rounds, interleaved; each: {} calls one after another, then {} at 64 in flight on one connection; 64-byte messages",
         args.rounds, args.lone, args.crowd
@@ -70,7 +77,12 @@ pub fn run(args: &Args) -> Result<()> {
     for (title, pins) in [("a core each", Some((0, cores - 1))), ("unpinned", None)] {
         let folder = scratch.path().join(title.replace(' ', "-"));
         std::fs::create_dir_all(&folder)?;
-        let _service = Service::start(&programs.join("echo"), &folder, pins.map(|(_, core)| core))?;
+        let core = pins.map(|(_, core)| core);
+        let mut echo = pinned(programs.join("echo"), core);
+        let _service = Service::start(echo.env("CELL_RUN", &folder), &folder.join("echo.sock"))?;
+        let socket = folder.join("plain.sock");
+        let mut plain = pinned(programs.join("bench-call"), core);
+        let _plain = Service::start(plain.arg("plain").arg(&socket), &socket)?;
         let mut running = clients
             .iter()
             .map(|(name, words)| Client::start(name, words, &folder, pins.map(|(core, _)| core)))
@@ -96,14 +108,18 @@ fn print(title: &str, clients: &[Client]) {
         let figures = client.figures();
         let [p50, p90, p99, rate] = figures;
         let [base, .., base_rate] = reference.unwrap_or(figures);
+        // One without a protocol has nothing in flight.
+        let (rate, share) = match rate {
+            0.0 => ("-".to_owned(), "-".to_owned()),
+            rate => (format!("{rate:.0}"), format!("{:.2}", rate / base_rate)),
+        };
         println!(
-            "{:<12} {:>9.2} {:>9.2} {:>9.2} {:>8.2} {rate:>12.0} {:>8.2}",
+            "{:<12} {:>9.2} {:>9.2} {:>9.2} {:>8.2} {rate:>12} {share:>8}",
             client.name,
             p50 / 1000.0,
             p90 / 1000.0,
             p99 / 1000.0,
             p50 / base,
-            rate / base_rate
         );
     }
 }
@@ -197,15 +213,15 @@ fn pinned(program: impl AsRef<std::ffi::OsStr>, core: Option<usize>) -> Command 
 struct Service(Child);
 
 impl Service {
-    fn start(program: &Path, folder: &Path, core: Option<usize>) -> Result<Service> {
-        let child = pinned(program, core)
-            .env("CELL_RUN", folder)
+    fn start(program: &mut Command, socket: &Path) -> Result<Service> {
+        let child = program
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .with_context(|| format!("cannot start `{}`", program.display()))?;
+            .with_context(|| format!("cannot start {program:?}"))?;
         let mut service = Service(child);
-        while UnixStream::connect(folder.join("echo.sock")).is_err() {
+        while UnixStream::connect(socket).is_err() {
             if let Some(status) = service.0.try_wait()? {
                 bail!("the service did not come up: {status}");
             }

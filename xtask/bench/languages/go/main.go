@@ -1,11 +1,13 @@
 // Command bench measures calls of the generated Go client. Each line on standard input asks for a part: "lone 2000" for calls one
 // after another, answered with the percentiles 50, 90 and 99 in nanoseconds, or "crowd 20000" for 64 in flight, answered with calls a
-// second.
+// second. With the argument "plain" it sends 64 bytes there and back without a protocol: the floor of Go's own sockets.
 package main
 
 import (
 	"bufio"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -17,9 +19,9 @@ import (
 const inFlight = 64
 
 func main() {
-	conn, err := echo.Connect(os.Getenv("CELL_RUN") + "/echo.sock")
-	if err != nil {
-		fail(err)
+	one, many := generated()
+	if len(os.Args) > 1 && os.Args[1] == "plain" {
+		one, many = plain()
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -29,18 +31,45 @@ func main() {
 			fail(err)
 		}
 		if part == "lone" {
-			lone(conn, count)
+			lone(one, count)
 		} else {
-			crowd(conn, count)
+			many(count)
 		}
 	}
 }
 
-func lone(conn *echo.Conn, count int) {
+func generated() (one func(number uint64), many func(count int)) {
+	conn, err := echo.Connect(os.Getenv("CELL_RUN") + "/echo.sock")
+	if err != nil {
+		fail(err)
+	}
+	one = func(number uint64) { call(conn, number) }
+	return one, func(count int) { crowd(conn, count) }
+}
+
+// plain has no calls in flight: it answers 0 for them.
+func plain() (one func(number uint64), many func(count int)) {
+	conn, err := net.Dial("unix", os.Getenv("CELL_RUN")+"/plain.sock")
+	if err != nil {
+		fail(err)
+	}
+	message := make([]byte, 64)
+	one = func(uint64) {
+		if _, err := conn.Write(message); err != nil {
+			fail(err)
+		}
+		if _, err := io.ReadFull(conn, message); err != nil {
+			fail(err)
+		}
+	}
+	return one, func(int) { fmt.Println(0) }
+}
+
+func lone(one func(number uint64), count int) {
 	took := make([]time.Duration, count)
 	for n := range took {
 		started := time.Now()
-		call(conn, uint64(n))
+		one(uint64(n))
 		took[n] = time.Since(started)
 	}
 	slices.Sort(took)
