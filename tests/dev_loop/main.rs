@@ -45,6 +45,9 @@ impl Fleet for Double {
     fn retire(&self, _: &str) -> Answer<()> {
         Box::pin(async {})
     }
+    fn rest(&self, _: &str) -> Answer<()> {
+        Box::pin(async {})
+    }
     fn stop_all(&self, _: bool) -> Answer<()> {
         Box::pin(async {})
     }

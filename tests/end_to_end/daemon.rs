@@ -40,6 +40,35 @@ fn row(workspace: &Workspace, cell: &str) -> Value {
 }
 
 #[test]
+fn one_cell_goes_down_alone_and_comes_back_with_its_next_caller() {
+    let workspace = Workspace::new("hello");
+    let _down = Down(&workspace);
+    success(workspace.run(["up"]));
+    let pids = workspace.pids();
+    let (_, text) = outcome(&workspace.run(["down", "button_service"]));
+    assert!(text.contains("stopped `button_service`"), "{text}");
+    assert_eq!(row(&workspace, "button_service")["state"], "idle");
+    for (cell, pid) in &pids {
+        let runs = std::path::Path::new(&format!("/proc/{pid}")).exists();
+        assert_eq!(runs, cell != "button_service", "{cell}");
+    }
+    // The panel calls it.
+    assert!(workspace.call(&["panel", "describe", "\"ok\""]).is_ok());
+    assert_eq!(row(&workspace, "button_service")["state"], "ready");
+    let stopped = workspace
+        .call(&["stem", "stop", "[\"button_service\"]"])
+        .unwrap();
+    assert_eq!(stopped, json!(["button_service"]));
+    success(workspace.run(["restart", "button_service"]));
+    assert_eq!(row(&workspace, "button_service")["state"], "ready");
+    let (code, text) = outcome(&workspace.run(["down", "nobody"]));
+    assert!(
+        code == Some(3) && text.contains("no cell `nobody`"),
+        "{code:?} {text}"
+    );
+}
+
+#[test]
 fn up_runs_in_the_background_and_down_leaves_nothing() {
     let workspace = Workspace::new("hello");
     success(workspace.run(["build"]));

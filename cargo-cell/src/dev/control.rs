@@ -49,6 +49,11 @@ pub enum Request {
         /// These cells; all when empty.
         cells: Vec<String>,
     },
+    /// These cells are to stop; a call, a restart or `up` starts them again.
+    Stop {
+        /// The cells.
+        cells: Vec<String>,
+    },
     /// Every cell is to say how many calls it answers, as an event.
     Measure,
     /// Every event from now on.

@@ -109,6 +109,8 @@ pub trait Fleet: Send + Sync + 'static {
     fn push_shader(&self, _cell: &str, _generation: u64, _shader: &ToCell) {}
     /// A cell is no longer part of the workspace.
     fn retire(&self, name: &str) -> Answer<()>;
+    /// Stops a cell that a caller may start again; answers when its processes are gone.
+    fn rest(&self, name: &str) -> Answer<()>;
     /// A cell need not run; its first caller is announced.
     fn park(&self, _name: &str, _start: Option<Start>, _fingerprint: u64) {}
     /// Stops everything: letting calls finish, or at once.

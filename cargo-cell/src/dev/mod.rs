@@ -158,6 +158,9 @@ fn asker(
             Ask::Restart(cells) => control::Request::Restart {
                 cells: cells.clone(),
             },
+            Ask::Rest(cell) => control::Request::Stop {
+                cells: vec![cell.clone()],
+            },
             Ask::Rebuild => control::Request::Rebuild,
             Ask::Measure => control::Request::Measure,
             Ask::Calls => control::Request::Status,

@@ -27,6 +27,8 @@ pub struct Roster {
     committed: BTreeSet<String>,
     /// The cells that are to run, by name or package; the others start when they are called. All where nothing is said.
     wanted: Option<BTreeSet<String>>,
+    /// The cells that somebody stopped, by name: a new build alone does not start them.
+    resting: BTreeSet<String>,
 }
 
 struct Entry {
@@ -72,6 +74,7 @@ impl Roster {
             held: BTreeMap::new(),
             committed: BTreeSet::new(),
             wanted: None,
+            resting: BTreeSet::new(),
         }
     }
 
@@ -82,11 +85,21 @@ impl Roster {
 
     /// These cells are to run as well; all where none is named.
     pub fn want(&mut self, cells: &[String]) {
+        match cells.is_empty() {
+            true => self.resting.clear(),
+            false => self.resting.retain(|name| !cells.contains(name)),
+        }
         match &mut self.wanted {
             Some(_) if cells.is_empty() => self.wanted = None,
             Some(wanted) => wanted.extend(cells.iter().cloned()),
             None => {}
         }
+    }
+
+    /// A cell runs no more until it is wanted again.
+    pub fn rest(&mut self, name: &str) {
+        self.resting.insert(name.to_owned());
+        self.is_down(name);
     }
 
     /// A cell does not run, whatever was started before; says whether there is a build of it.
@@ -125,6 +138,9 @@ impl Roster {
     }
 
     fn wants(&self, package: &str, entry: &Entry) -> bool {
+        if self.resting.contains(&entry.name) {
+            return false;
+        }
         self.wanted.as_ref().is_none_or(|wanted| {
             entry.candidate.serving.is_some()
                 || wanted.contains(package)

@@ -47,6 +47,11 @@ impl Fleet for Supervisor {
         Box::pin(async {})
     }
 
+    fn rest(&self, name: &str) -> Answer<()> {
+        let (supervisor, name) = (self.clone(), name.to_owned());
+        Box::pin(async move { supervisor.rest(&name).await })
+    }
+
     fn park(&self, name: &str, start: Option<Start>, fingerprint: u64) {
         Supervisor::park(self, name, start.map(spec), fingerprint);
     }

@@ -183,6 +183,8 @@ impl Loop {
                 let names = if cells.is_empty() {
                     self.roster.serving()
                 } else {
+                    // One that need not run does from now on.
+                    self.roster.want(&cells);
                     cells
                 };
                 let fleet = self.fleet.clone();
@@ -198,6 +200,7 @@ impl Loop {
                     }
                 });
             }
+            Request::Stop { cells } => self.rest(&cells, answers).await,
             Request::Measure => {
                 self.fleet.measure();
                 let _ = answers.try_send(serde_json::json!({"measuring": true}));
@@ -223,6 +226,26 @@ impl Loop {
                 }
                 self.hub.until_stopped(answers);
             }
+        }
+    }
+
+    /// Cells are to stop, and everything else to go on.
+    async fn rest(&mut self, cells: &[String], answers: Answers) {
+        let known = self.fleet.status().await;
+        for name in cells {
+            if !known.iter().any(|cell| cell.name == *name) {
+                let wrong = format!("there is no cell `{name}` to stop");
+                // Whoever asked may be gone.
+                let _ = answers.try_send(serde_json::json!({"error": wrong}));
+                continue;
+            }
+            self.roster.rest(name);
+            let stopped = self.fleet.rest(name);
+            let (name, answers) = (name.clone(), answers.clone());
+            tokio::spawn(async move {
+                stopped.await;
+                let _ = answers.send(serde_json::json!({"stopped": name})).await;
+            });
         }
     }
 

@@ -46,6 +46,8 @@ pub struct Reporter {
 pub enum Ask {
     /// New generations of these cells; of all where there is none.
     Restart(Vec<String>),
+    /// This cell is to stop until it is called or restarted.
+    Rest(String),
     /// Build again, although nothing changed.
     Rebuild,
     /// Stop everything; asked again, at once.

@@ -230,6 +230,16 @@ pub mod stem {
             .collect())
     }
 
+    /// Stops cells until somebody calls or restarts them; answers with those whose processes are gone.
+    #[cell::handler]
+    async fn stop(state: cell::State<Loop>, cells: Vec<String>) -> Result<Vec<String>, Refused> {
+        let answers = state.all(json!({"ask": "stop", "cells": cells})).await?;
+        Ok(answers
+            .iter()
+            .filter_map(|answer| maybe(&answer["stopped"]))
+            .collect())
+    }
+
     /// Builds again, although nothing changed.
     #[cell::handler]
     async fn rebuild(state: cell::State<Loop>) -> Result<bool, Refused> {

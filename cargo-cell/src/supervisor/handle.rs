@@ -17,6 +17,8 @@ pub(super) enum Control {
     Restart(String, oneshot::Sender<Outcome>),
     /// A cell is no longer part of the workspace.
     Retire(String),
+    /// A cell is to run nothing until it is called; answered when its processes are gone.
+    Rest(String, oneshot::Sender<()>),
     /// A cell need not run: name, build, fingerprint.
     Park(String, Option<Box<CellSpec>>, u64),
     /// Stop everything; at once, when calls need not finish.
@@ -89,6 +91,13 @@ impl Supervisor {
     pub fn retire(&self, name: &str) {
         // A supervisor that has stopped has nothing to retire.
         let _ = self.control.send(Control::Retire(name.to_owned()));
+    }
+
+    /// Drains and stops one cell; its next caller is announced as [`SupervisorEvent::Called`]. Returns when its processes are
+    /// gone.
+    pub async fn rest(&self, name: &str) {
+        self.ask(|reply| Control::Rest(name.to_owned(), reply))
+            .await;
     }
 
     /// A cell of the workspace that need not run: its first caller is announced as [`SupervisorEvent::Called`], and waits

@@ -47,6 +47,7 @@ pub(super) fn start(
         logs: BTreeMap::new(),
         replies: BTreeMap::new(),
         stops: Vec::new(),
+        rests: Vec::new(),
         last_swap: 0,
         surroundings: Arc::new(Surroundings {
             run_dir: config.run_dir.clone(),
@@ -133,6 +134,7 @@ struct Owner {
     logs: BTreeMap<String, Log>,
     replies: BTreeMap<SwapId, oneshot::Sender<Outcome>>,
     stops: Vec<oneshot::Sender<()>>,
+    rests: Vec<(String, oneshot::Sender<()>)>,
     last_swap: SwapId,
     events: mpsc::UnboundedSender<SupervisorEvent>,
     inputs: Inputs,
@@ -207,6 +209,10 @@ impl Owner {
                 spec: spec.map(|spec| Arc::new(*spec)),
                 fingerprint,
             }),
+            Control::Rest(cell, reply) => {
+                self.rests.push((cell.clone(), reply));
+                self.step(Input::Rest { cell });
+            }
             Control::Retire(cell) => self.step(Input::Retire { cell }),
             Control::StopAll(hasty, reply) => {
                 self.stops.push(reply);
@@ -256,6 +262,14 @@ impl Owner {
         self.arrange_doors();
         for action in actions {
             self.act(action);
+        }
+        let (ending, rested) = std::mem::take(&mut self.rests)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(cell, _)| self.state.is_ending(cell));
+        self.rests = ending;
+        for (_, reply) in rested {
+            // Whoever asked may be gone.
+            let _ = reply.send(());
         }
     }
 

@@ -6,7 +6,7 @@ use super::super::Ask;
 use super::model::{Effect, Model, Pane};
 
 /// The keys, as the help and the last line of the screen show them.
-pub(super) const KEYS: [(&str, &str); 15] = [
+pub(super) const KEYS: [(&str, &str); 16] = [
     ("↑ ↓  k j", "choose a cell"),
     ("e", "what is wrong"),
     ("l", "logs of all cells"),
@@ -17,6 +17,7 @@ pub(super) const KEYS: [(&str, &str); 15] = [
     ("f End", "follow"),
     ("r", "restart the chosen cell"),
     ("R", "restart all cells"),
+    ("s", "stop the chosen cell until it is called"),
     ("b", "build again"),
     ("y", "copy what is shown"),
     ("w", "where the time of the last save went"),
@@ -59,6 +60,11 @@ pub(super) fn press(model: &mut Model, key: KeyEvent, page: usize) -> Option<Eff
                 .map(|cell| Effect::Ask(Ask::Restart(vec![cell.to_owned()])));
         }
         KeyCode::Char('R') => return Some(Effect::Ask(Ask::Restart(Vec::new()))),
+        KeyCode::Char('s') => {
+            return model
+                .chosen()
+                .map(|cell| Effect::Ask(Ask::Rest(cell.to_owned())));
+        }
         KeyCode::Char('b') => return Some(Effect::Ask(Ask::Rebuild)),
         KeyCode::Char('y') => return Some(Effect::Copy(shown(model))),
         KeyCode::Up | KeyCode::Char('k') => choose(model, model.selected.saturating_sub(1)),

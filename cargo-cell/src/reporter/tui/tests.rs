@@ -252,6 +252,10 @@ fn keys_do_what_the_help_says() {
         key(&mut model, KeyCode::Char('r')),
         Some(Effect::Ask(Ask::Restart(vec!["exchange".to_owned()])))
     );
+    assert_eq!(
+        key(&mut model, KeyCode::Char('s')),
+        Some(Effect::Ask(Ask::Rest("exchange".to_owned())))
+    );
     for _ in 0..9 {
         key(&mut model, KeyCode::Down);
     }

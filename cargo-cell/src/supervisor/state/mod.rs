@@ -48,6 +48,11 @@ pub enum Input {
         /// The cell.
         cell: String,
     },
+    /// A cell is to run nothing until it is called or applied again.
+    Rest {
+        /// The cell.
+        cell: String,
+    },
     /// A cell has no build: callers are told why.
     Unavailable {
         /// The cell.
@@ -189,6 +194,7 @@ impl State {
             } => self.apply(swap, specs, all_or_none, now),
             Input::Restart { swap, cell } => self.restart(swap, &cell, now),
             Input::Retire { cell } => self.retire_cell(&cell, now),
+            Input::Rest { cell } => self.rest(&cell, now),
             Input::Unavailable { cell, reason } => self.unavailable(&cell, reason),
             Input::Stop { hasty } => self.stop(hasty, now),
             Input::Park {
@@ -316,6 +322,27 @@ impl State {
             cell.rest = Rest::Unavailable;
         }
         self.let_go(name, now);
+    }
+
+    fn rest(&mut self, name: &str, now: Instant) {
+        if self.stopping || self.cells.get(name).is_none_or(|cell| cell.gone) {
+            return;
+        }
+        self.leave_sets(&[name.to_owned()], now);
+        self.let_go(name, now);
+        if let Some(cell) = self.cells.get_mut(name) {
+            cell.rest = Rest::Idle;
+            cell.parked = true;
+            cell.reason = None;
+            cell.forgive();
+        }
+    }
+
+    /// Whether all that is left of this cell are processes on their way out.
+    pub fn is_ending(&self, name: &str) -> bool {
+        self.cells.get(name).is_some_and(|cell| {
+            cell.live.is_none() && cell.next.is_none() && !cell.generations.is_empty()
+        })
     }
 
     fn stop(&mut self, hasty: bool, now: Instant) {

@@ -36,6 +36,7 @@ impl Dice {
             8 => Event::Retire(self.cell()),
             9 => Event::Unavailable(self.cell()),
             10..12 => Event::Caller(self.cell(), self.below(4) > 0),
+            53 => Event::Rest(self.cell()),
             54..56 => Event::Park(self.cell(), self.below(3)),
             12..18 => Event::Spawned(pick),
             18..26 => Event::Ready(pick),

@@ -16,6 +16,7 @@ pub(super) enum Event {
     },
     Restart(usize),
     Retire(usize),
+    Rest(usize),
     Unavailable(usize),
     Park(usize, u64),
     Caller(usize, bool),
@@ -37,6 +38,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (members, any::<bool>()).prop_map(|(members, all_or_none)| Event::Apply { members, all_or_none }),
         2 => cell.clone().prop_map(Event::Restart),
         1 => cell.clone().prop_map(Event::Retire),
+        1 => cell.clone().prop_map(Event::Rest),
         1 => cell.clone().prop_map(Event::Unavailable),
         1 => (cell.clone(), 0..3_u64).prop_map(|(n, fingerprint)| Event::Park(n, fingerprint)),
         2 => (cell, any::<bool>()).prop_map(|(n, built)| Event::Caller(n, built)),
@@ -257,6 +259,7 @@ impl World {
                 });
             }
             Event::Retire(n) => self.step(Input::Retire { cell: cell(n) }),
+            Event::Rest(n) => self.step(Input::Rest { cell: cell(n) }),
             Event::Unavailable(n) => self.step(Input::Unavailable {
                 cell: cell(n),
                 reason: "no build".to_owned(),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::supervisor::types::Health;
+use crate::supervisor::types::{CellPhase, Health};
 use crate::workspace::restart::{Policy, Restart};
 
 #[test]
@@ -243,6 +243,35 @@ fn a_cell_without_a_build_refuses_and_one_that_left_is_forgotten() {
     assert_eq!(play.step(Input::Retire { cell: cell() }), ["drain a.1"]);
     play.exits("a", 1, 0);
     assert!(play.state.names().is_empty() && play.state.doors().doors.is_empty());
+}
+
+#[test]
+fn a_cell_at_rest_finishes_and_its_next_caller_starts_it() {
+    let mut play = Play::new();
+    let rest = || Input::Rest {
+        cell: "a".to_owned(),
+    };
+    assert!(play.step(rest()).is_empty());
+    play.apply(&[spec("a", 0, &[]), spec("b", 0, &["a"])], false);
+    play.ready("a", 1);
+    play.ready("b", 2);
+    // Who calls it stays.
+    assert_eq!(play.step(rest()), ["drain a.1"]);
+    assert!(play.state.is_ending("a") && !play.state.is_ending("b"));
+    play.exits("a", 1, 0);
+    assert!(!play.state.is_ending("a"));
+    assert_eq!(play.door("a", 0), Some(Door::Watched));
+    assert_eq!(play.state.status(play.now)[0].phase, CellPhase::Idle);
+    assert_eq!(play.state.due(), None);
+    let caller = Input::Caller {
+        cell: "a".to_owned(),
+        built: true,
+    };
+    assert!(play.step(caller).is_empty());
+    assert_eq!(play.door("a", 0), Some(Door::Held));
+    assert_eq!(play.apply(&[spec("a", 0, &[])], false), ["spawn a.3"]);
+    // One that starts ends at once.
+    assert_eq!(play.step(rest()), ["kill a.3", "done 2 []"]);
 }
 
 #[test]
