@@ -1,6 +1,6 @@
 //! `cargo cell` as a user meets it: real workspaces, real cargo, real processes.
 //!
-//! `CELL_TEST_EDITS` and `CELL_TEST_KILLS` raise the number of rounds of the torture tests.
+//! `CELL_TEST_EDITS`, `CELL_TEST_KILLS`, `CELL_TEST_SAVES` and `CELL_TEST_SWAPS` say how many rounds the torture tests take.
 
 #![expect(
     clippy::disallowed_methods,
@@ -13,13 +13,17 @@ mod bind;
 mod bind_errors;
 mod calls;
 mod daemon;
+mod dice;
 mod drift;
+mod editors;
 mod escape;
 mod explained;
 mod failures;
 mod kill;
 mod load;
+mod overflow;
 mod saves;
+mod saves_torture;
 mod schema;
 mod shaders;
 mod support;

@@ -13,7 +13,7 @@ pub mod roster;
 pub mod sets;
 pub mod shaders;
 mod shelf;
-mod sight;
+pub mod sight;
 mod signals;
 mod stem_door;
 mod supervised;

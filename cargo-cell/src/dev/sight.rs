@@ -18,7 +18,7 @@ use crate::watch::{Content, Debounce, Interest, OwnWrites, Relevance, Tracker, V
 use crate::workspace::{Dirs, Workspace};
 
 /// The loop's eyes.
-pub(super) struct Sight {
+pub struct Sight {
     watch: Watch,
     debounce: Debounce,
     tracker: Tracker,
@@ -29,22 +29,22 @@ pub(super) struct Sight {
 }
 
 /// What has changed and matters.
-pub(super) struct Seen {
+pub struct Seen {
     /// Shaders: they never ask for a build.
-    pub(super) shaders: Vec<PathBuf>,
+    pub shaders: Vec<PathBuf>,
     /// When the last of them was written.
-    pub(super) shaders_saved: Option<Instant>,
+    pub shaders_saved: Option<Instant>,
     /// Files that ask for a build; may be empty.
-    pub(super) changed: Vec<PathBuf>,
+    pub changed: Vec<PathBuf>,
     /// What the workspace is made of changed.
-    pub(super) workspace: bool,
+    pub workspace: bool,
     /// When.
     pub(super) stamps: Stamps,
 }
 
 impl Sight {
     /// Eyes that look at nothing yet.
-    pub(super) fn new(
+    pub fn new(
         workspace: &Workspace,
         dirs: &Dirs,
         own: Arc<OwnWrites>,
@@ -73,7 +73,7 @@ impl Sight {
 
     /// Watches the workspace and its path dependencies and notes what every new file holds, before anything is built
     /// from it: an edit after this moment is never lost. Gives the number of watched folders.
-    pub(super) fn look_around(&mut self, workspace: &Workspace) -> Result<usize> {
+    pub fn look_around(&mut self, workspace: &Workspace) -> Result<usize> {
         let mut files = self.watch.add(&workspace.root)?;
         let members = || workspace.members.iter();
         let packages: Vec<PathBuf> = members()
@@ -98,7 +98,7 @@ impl Sight {
     }
 
     /// The file system says something.
-    pub(super) fn files(&mut self, raw: Raw) -> Result<()> {
+    pub fn files(&mut self, raw: Raw) -> Result<()> {
         if raw.rescan {
             self.debounce.rescan(raw.at);
         }
@@ -116,6 +116,8 @@ impl Sight {
                 Ok(files) => paths.extend(files),
                 Err(error) => trouble = Err(error),
             }
+            // A folder comes and goes with all that is in it.
+            paths.extend(self.tracker.within(&path).cloned());
             paths.push(path);
         }
         self.debounce.push(paths, raw.at);
@@ -123,12 +125,12 @@ impl Sight {
     }
 
     /// When [`Sight::settle`] has something to do.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub fn due(&self) -> Option<Instant> {
         self.debounce.due()
     }
 
     /// Looks at what has settled.
-    pub(super) fn settle(&mut self) -> Result<Option<Seen>> {
+    pub fn settle(&mut self) -> Result<Option<Seen>> {
         let Some(settled) = self.debounce.take(Instant::now()) else {
             return Ok(None);
         };
@@ -186,7 +188,7 @@ impl Sight {
     }
 
     /// Takes over what a build says about files.
-    pub(super) fn learn(&mut self, workspace: &Workspace, batch: &Batch) -> Result<(), Vec<Error>> {
+    pub fn learn(&mut self, workspace: &Workspace, batch: &Batch) -> Result<(), Vec<Error>> {
         for (path, bytes) in &batch.written {
             self.tracker.note(path.clone(), Content::of(bytes));
         }
@@ -220,12 +222,12 @@ impl Sight {
     }
 
     /// Cargo is about to be started.
-    pub(super) fn building(&mut self) {
+    pub fn building(&mut self) {
         self.built = now();
     }
 
     /// Dep-info cannot be trusted: every file of a package may matter.
-    pub(super) fn widen(&mut self) {
+    pub fn widen(&mut self) {
         self.relevance.broad = true;
     }
 

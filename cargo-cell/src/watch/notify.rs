@@ -34,6 +34,8 @@ pub struct Raw {
 pub struct Watch {
     watcher: RecommendedWatcher,
     roots: BTreeSet<PathBuf>,
+    /// Folders that are watched without what lies in them.
+    shallow: BTreeSet<PathBuf>,
     folders: BTreeSet<PathBuf>,
     ignores: BTreeMap<PathBuf, Gitignore>,
     skipped: Vec<PathBuf>,
@@ -70,6 +72,7 @@ impl Watch {
         Ok(Watch {
             watcher,
             roots: BTreeSet::new(),
+            shallow: BTreeSet::new(),
             folders: BTreeSet::new(),
             ignores: BTreeMap::new(),
             skipped,
@@ -95,6 +98,7 @@ impl Watch {
     pub fn add_shallow(&mut self, folder: &Path) -> Result<()> {
         if !self.folders.contains(folder) && folder.is_dir() {
             self.hold(folder)?;
+            self.shallow.insert(folder.to_owned());
         }
         Ok(())
     }
@@ -102,11 +106,16 @@ impl Watch {
     /// Looks at a path that something happened to: a new folder is watched too, and its files are given.
     pub fn appeared(&mut self, path: &Path) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
+        // A watched folder that is gone must be watched anew when it comes back. It may be back already, before anybody
+        // looked, and with other contents; but the watch on it went with it.
+        self.folders.retain(|folder| !folder.starts_with(path));
         if !is_folder(path) {
-            // A watched folder that is gone must be watched anew when it comes back.
-            self.folders.retain(|folder| !folder.starts_with(path));
-        } else if self.roots.iter().any(|root| path.starts_with(root)) {
+            return Ok(files);
+        }
+        if self.roots.iter().any(|root| path.starts_with(root)) {
             self.enter(path, &mut files)?;
+        } else if self.shallow.contains(path) {
+            self.hold(path)?;
         }
         Ok(files)
     }
@@ -117,6 +126,9 @@ impl Watch {
         let mut files = Vec::new();
         for root in self.roots.clone() {
             self.enter(&root, &mut files)?;
+        }
+        for folder in self.shallow.clone() {
+            self.add_shallow(&folder)?;
         }
         Ok(files)
     }

@@ -1,6 +1,7 @@
 //! What every watched file holds, so that only a change of content counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,8 @@ pub enum Verdict {
 /// Remembers contents.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    known: HashMap<PathBuf, Content>,
+    /// Ordered by the parts of the paths: what lies in a folder follows it.
+    known: BTreeMap<PathBuf, Content>,
     doubtful: HashMap<PathBuf, Instant>,
 }
 
@@ -64,6 +66,15 @@ impl Tracker {
     /// The files of which something is known.
     pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.known.keys()
+    }
+
+    /// The files of which something is known in a folder and the folders in it.
+    pub fn within<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = &'a PathBuf> {
+        let from = self
+            .known
+            .range::<Path, _>((Bound::Included(folder), Bound::Unbounded));
+        from.map(|(path, _)| path)
+            .take_while(move |path| path.starts_with(folder))
     }
 
     /// Judges what a file holds now.
@@ -135,6 +146,31 @@ mod tests {
                 verdict,
                 "{what}"
             );
+        }
+    }
+
+    #[test]
+    fn what_lies_in_a_folder_is_found_by_its_parts() {
+        let mut tracker = Tracker::default();
+        for path in [
+            "/w/a-b",
+            "/w/a/x.rs",
+            "/w/a/deep/y.rs",
+            "/w/a.rs",
+            "/w/b/z.rs",
+        ] {
+            tracker.note(PathBuf::from(path), Content::Empty);
+        }
+        let table = [
+            ("/w/a", vec!["/w/a/deep/y.rs", "/w/a/x.rs"]),
+            ("/w/a/deep", vec!["/w/a/deep/y.rs"]),
+            ("/w/a.rs", vec!["/w/a.rs"]),
+            ("/w/c", vec![]),
+        ];
+        for (folder, wanted) in table {
+            let found: Vec<_> = tracker.within(Path::new(folder)).collect();
+            let wanted: Vec<_> = wanted.into_iter().map(PathBuf::from).collect();
+            assert_eq!(found, wanted.iter().collect::<Vec<_>>(), "{folder}");
         }
     }
 
