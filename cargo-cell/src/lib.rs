@@ -15,6 +15,7 @@ pub mod schema_files;
 pub mod shader;
 pub mod stem;
 pub mod supervisor;
+pub mod usage;
 pub mod watch;
 pub mod workspace;
 

@@ -55,6 +55,22 @@ fn one_cell_goes_down_alone_and_comes_back_with_its_next_caller() {
     // The panel calls it.
     assert!(workspace.call(&["panel", "describe", "\"ok\""]).is_ok());
     assert_eq!(row(&workspace, "button_service")["state"], "ready");
+    let output = success(workspace.run(["top", "--once", "--json", "--interval", "0.1"]));
+    let top: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let uses = &top["cells"][0];
+    assert_eq!(
+        (&top["v"], &uses["name"]),
+        (&json!(1), &json!("button_service"))
+    );
+    assert!(
+        uses["memory"].as_u64() > Some(1 << 20) && uses["calls_per_s"].is_number(),
+        "{uses}"
+    );
+    // Behind `| head` it ends.
+    let mut top = workspace.command(["top", "--interval", "0.1"]);
+    let mut top = top.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(top.stdout.take());
+    assert!(top.wait().unwrap().success());
     let stopped = workspace
         .call(&["stem", "stop", "[\"button_service\"]"])
         .unwrap();

@@ -44,7 +44,7 @@ pub(super) fn follow(context: &Context, run_dir: &std::path::Path) -> Result<boo
             &Request::Events { past, after: 0 },
             &mut |answer| {
                 show(&shown, &answer);
-                true
+                screen || !super::nobody_reads()
             },
         );
         let _ = done.send(outcome);

@@ -35,7 +35,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         for line in answer["lines"].as_array().into_iter().flatten() {
             context.reporter.result(&shown(line, json));
         }
-        args.follow
+        args.follow && !super::nobody_reads()
     })?;
     if answered {
         Ok(())

@@ -16,12 +16,16 @@ pub mod new;
 pub mod restart;
 pub mod schema;
 pub mod status;
+pub mod top;
 pub mod up;
+
+use std::os::fd::AsFd;
 
 use crate::cli::Context;
 use crate::error::{Error, Result};
 use crate::schema_files::find::Shelves;
 use crate::workspace::{Dirs, Workspace, metadata};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// The workspace that a command is about, and its folders.
 fn place(context: &Context) -> Result<(Workspace, Dirs)> {
@@ -57,6 +61,18 @@ fn nothing_runs() -> Error {
 }
 
 /// Rows with their columns two spaces apart.
+/// Whether nobody reads what this process prints any more, as behind `| head`: what follows something ends then.
+fn nobody_reads() -> bool {
+    let stdout = std::io::stdout();
+    let mut ends = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+    // What cannot be asked is read.
+    poll(&mut ends, PollTimeout::ZERO).is_ok()
+        && ends[0]
+            .revents()
+            .is_some_and(|found| found.intersects(gone))
+}
+
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)

@@ -6,6 +6,7 @@ use super::super::Ask;
 use super::logs::Logs;
 use crate::event::{Event, Level, Timings};
 use crate::supervisor::SupervisorEvent;
+use crate::usage::Usage;
 
 /// Messages of one batch that are kept.
 const PROBLEMS_MAX: usize = 200;
@@ -34,19 +35,6 @@ pub(super) struct Row {
     pub(super) usage: Option<Usage>,
     /// Why it does not serve, or stays as it was.
     pub(super) why: Option<String>,
-}
-
-/// What a cell uses, as measured over the last second.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Usage {
-    /// Thousandths of a core.
-    pub(super) cpu: u32,
-    /// Resident bytes.
-    pub(super) memory: u64,
-    /// Calls answered a second.
-    pub(super) calls: Option<f64>,
-    /// The slowest hundredth of the calls took at least this long, in microseconds.
-    pub(super) p99_us: Option<u64>,
 }
 
 /// What the lower half shows.

@@ -10,10 +10,11 @@ use ratatui::backend::TestBackend;
 
 use super::super::Ask;
 use super::keys::press;
-use super::model::{Effect, Model, Pane, Usage};
+use super::model::{Effect, Model, Pane};
 use super::view::{Look, draw};
 use crate::event::{CellFound, Diagnostic, Event, Level, Timings};
 use crate::supervisor::{Exit, InForce, Stream, SupervisorEvent};
+use crate::usage::Usage;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tui.md");
 

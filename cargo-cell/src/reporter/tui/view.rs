@@ -8,6 +8,7 @@ use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row as TableRow, Table, 
 
 use super::keys::KEYS;
 use super::model::{Model, Pane, Row, Work};
+use crate::usage::{bytes, micros};
 
 /// Whether colours are used; a word says the same.
 #[derive(Debug, Clone, Copy)]
@@ -301,21 +302,5 @@ fn span(ms: f64) -> String {
     match ms {
         ms if ms < 1000.0 => format!("{ms:.0} ms"),
         ms => format!("{:.1} s", ms / 1000.0),
-    }
-}
-
-fn micros(us: u64) -> String {
-    match us {
-        us if us < 1000 => format!("{us} µs"),
-        us if us < 1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
-        us => format!("{:.1} s", us as f64 / 1e6),
-    }
-}
-
-fn bytes(bytes: u64) -> String {
-    match bytes {
-        b if b < 10 << 20 => format!("{:.1} MiB", b as f64 / f64::from(1 << 20)),
-        b if b < 10 << 30 => format!("{} MiB", b >> 20),
-        b => format!("{} GiB", b >> 30),
     }
 }
