@@ -2,26 +2,15 @@
 
 use std::time::Duration;
 
+use crate::dice::Dice;
 use crate::support::{Workspace, eventually, rounds, success};
-
-/// Random moments, the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 #[test]
 fn sigkill_at_any_moment_leaves_no_process_and_no_socket() {
     let workspace = Workspace::new("hello");
     success(workspace.run(["build"]));
     let good = workspace.read("button/src/main.rs");
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice::new(0x9e37_79b9_7f4a_7c15);
     let mut until_clear = Vec::new();
     for round in 0..rounds("CELL_TEST_KILLS", 10) {
         let sandbox = if round % 3 == 2 { "none" } else { "auto" };
@@ -74,7 +63,7 @@ fn sigkill_at_any_moment_leaves_no_process_and_no_socket() {
 #[test]
 fn whoever_of_its_processes_is_killed_the_tool_recovers_and_leaves_nothing() {
     let workspace = Workspace::new("hello");
-    let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+    let mut dice = Dice::new(0x2545_f491_4f6c_dd1d);
     for session in 0..rounds("CELL_TEST_KILLS", 10).div_ceil(5) {
         let sandbox = ["auto", "none"][session % 2];
         let mut dev = workspace.dev_with(&["--sandbox", sandbox]);

@@ -1,6 +1,7 @@
 //! `cargo cell` as a user meets it: real workspaces, real cargo, real processes.
 //!
-//! `CELL_TEST_EDITS`, `CELL_TEST_KILLS`, `CELL_TEST_SAVES` and `CELL_TEST_SWAPS` say how many rounds the torture tests take.
+//! `CELL_TEST_EDITS`, `CELL_TEST_KILLS`, `CELL_TEST_SAVES`, `CELL_TEST_SWAPS` and `CELL_TEST_TORTURE` say how many rounds
+//! the torture tests take; see CONTRIBUTING.md.
 
 #![expect(
     clippy::disallowed_methods,
@@ -20,6 +21,7 @@ mod escape;
 mod explained;
 mod failures;
 mod kill;
+mod kill_torture;
 mod load;
 mod overflow;
 mod saves;
@@ -27,6 +29,9 @@ mod saves_torture;
 mod schema;
 mod shaders;
 mod support;
+mod swaps;
+mod swaps_rust;
+mod terminal;
 #[path = "../bindings/tools.rs"]
 mod tools;
 mod tui;

@@ -211,7 +211,15 @@ impl Workspace {
 
     /// Starts `cargo cell dev` without waiting for anything.
     pub(crate) fn dev_unready(&self, args: &[&str]) -> Dev<'_> {
-        let mut command = self.command(["dev", "--ui", "json"].iter().chain(args));
+        self.dev_with_command(|command| {
+            command.args(args);
+        })
+    }
+
+    /// Starts `cargo cell dev` as `change` has it, without waiting for anything.
+    pub(crate) fn dev_with_command(&self, change: impl FnOnce(&mut Command)) -> Dev<'_> {
+        let mut command = self.command(["dev", "--ui", "json"]);
+        change(&mut command);
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

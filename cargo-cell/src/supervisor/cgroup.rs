@@ -12,6 +12,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -26,6 +27,8 @@ const PREFIX: &str = "cell-";
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 /// How long the kernel may take to end whoever was killed in a group.
 const EMPTY_MS_MAX: u16 = 1000;
+/// How often a session's groups are ended before one that is entered anew each time is left to `cargo cell clean`.
+const CLEARINGS_MAX: usize = 5;
 
 /// The group of a session.
 #[derive(Debug)]
@@ -114,12 +117,17 @@ fn clear(note: &Path) {
         .and_then(|name| name.to_str())
         .is_some_and(|name| name.starts_with(PREFIX));
     if ours && folder.join("cgroup.procs").is_file() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                end(&entry.path());
+        // A process may be about to enter a group of which everybody has just been ended: that group stays, and is ended again.
+        for _ in 0..CLEARINGS_MAX {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    end(&entry.path());
+                }
+            }
+            if fs::remove_dir(&folder).is_ok() || !folder.exists() {
+                break;
             }
         }
-        let _ = fs::remove_dir(&folder);
     }
     let _ = fs::remove_file(note);
 }
@@ -131,17 +139,25 @@ pub(super) fn end(group: &Path) {
     let Ok(events) = fs::File::open(group.join("cgroup.events")) else {
         return;
     };
-    // The kernel says a change of that file with POLLPRI; it may have come before we look.
     for _ in 0..10 {
-        let populated = fs::read_to_string(group.join("cgroup.events"))
-            .is_ok_and(|text| text.lines().any(|line| line == "populated 1"));
-        if !populated {
+        // The kernel says with POLLPRI that the file has changed since it was read through this very descriptor; of one that was
+        // never read it always says so.
+        let mut text = [0_u8; 128];
+        let length = events.read_at(&mut text, 0).unwrap_or_default();
+        if !populated(&text[..length]) {
             break;
         }
         let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
         let _ = poll(&mut fds, PollTimeout::from(EMPTY_MS_MAX / 10));
     }
     let _ = fs::remove_dir(group);
+}
+
+/// Whether somebody is in a group, by its `cgroup.events`.
+fn populated(events: &[u8]) -> bool {
+    events
+        .split(|byte| *byte == b'\n')
+        .any(|line| line == b"populated 1")
 }
 
 /// What is written into a group for these limits.
@@ -244,6 +260,20 @@ mod tests {
         assert_eq!(missing, ["pids.max", "cpu.max"]);
         let written = fs::read_to_string(group.join("memory.max")).expect("written");
         assert_eq!(written, "1073741824");
+    }
+
+    #[test]
+    fn a_group_is_populated_when_its_events_say_so() {
+        let table = [
+            ("populated 1\nfrozen 0\n", true),
+            ("populated 0\nfrozen 0\n", false),
+            ("frozen 0\npopulated 1", true),
+            ("populated 10\n", false),
+            ("", false),
+        ];
+        for (events, expected) in table {
+            assert_eq!(populated(events.as_bytes()), expected, "{events:?}");
+        }
     }
 
     #[test]

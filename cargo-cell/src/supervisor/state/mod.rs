@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::types::{CellSpec, CellStatus, Exit, InForce, Outcome, ShaderSaid, SupervisorEvent};
-use cell::{Cell, Phase, Rest};
+use cell::{Cell, GRACE, Phase, Rest};
 pub use doors::{Door, Doors};
 use swap::Set;
 
@@ -458,7 +458,11 @@ impl State {
             return self.terminate(name, id, now);
         }
         let limit = generation.spec.drain;
-        generation.phase = Phase::Draining { until: now + limit };
+        // At its limit it answers the calls that still run itself: asked to end at the same moment, it would now and then cut them off
+        // without a word.
+        generation.phase = Phase::Draining {
+            until: now + limit + GRACE,
+        };
         let cell = name.to_owned();
         self.emit(SupervisorEvent::Draining {
             cell: cell.clone(),
