@@ -21,6 +21,7 @@ mod escape;
 mod explained;
 mod failures;
 mod kill;
+mod kill_bomb;
 mod kill_torture;
 mod load;
 mod overflow;
