@@ -7,8 +7,8 @@ const BOMB: &str = r#"    /// Starts processes; says of what kind.
     #[cell::handler]
     async fn bomb(held: bool) -> String {
         let script = match held {
-            true => "bomb() { sleep 987652 & bomb | bomb & }; bomb",
-            false => "i=0; while [ $i -lt 300 ]; do setsid sleep 987652 & i=$((i+1)); done; wait",
+            true => "bomb() { sleep NAP & bomb | bomb & }; bomb",
+            false => "i=0; while [ $i -lt 300 ]; do setsid sleep NAP & i=$((i+1)); done; wait",
         };
         let started = std::process::Command::new("sh").args(["-c", script]).spawn();
         format!("{:?}", started.map(drop))
@@ -16,9 +16,15 @@ const BOMB: &str = r#"    /// Starts processes; says of what kind.
 
     /// The state of one button."#;
 
+/// For how long its processes sleep: nobody else's sleep so long.
+fn nap() -> String {
+    format!("987652.{}", std::process::id())
+}
+
 fn sleepers() -> usize {
+    let wanted = format!("sleep\0{}\0", nap());
     let sleeps = |entry: &std::fs::DirEntry| {
-        std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == b"sleep\x00987652\0")
+        std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == wanted.as_bytes())
     };
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries.filter(sleeps).count()
@@ -30,7 +36,7 @@ fn a_fork_bomb_is_held_by_its_limit_and_dies_with_the_tool() {
     workspace.edit(
         "button/src/main.rs",
         "    /// The state of one button.",
-        BOMB,
+        &BOMB.replace("NAP", &nap()),
     );
     workspace.write("button/Cell.toml", "[limits]\nprocesses = 64\n");
     for sandbox in ["auto", "none"] {

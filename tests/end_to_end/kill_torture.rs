@@ -65,14 +65,16 @@ const DEEDS: [Deed; 6] = [
     Deed::Terminal,
 ];
 
-/// How a command line of theirs ends.
-const STRAY: &[u8] = b"sleep\x00987653\0";
+/// For how long its strays sleep: nobody else's sleep so long.
+fn nap() -> String {
+    format!("987653.{}", std::process::id())
+}
 
 /// A cell that does all that a cell should not: it and what it starts ignore TERM, and these leave its session, twice over.
 const WILD: &str = r#"    // SAFETY: no handler is installed; the signal is only ignored.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
     for _ in 0..6 {
-        std::process::Command::new("setsid").args(["-f", "setsid", "-f", "sleep", "987653"]).spawn()?;
+        std::process::Command::new("setsid").args(["-f", "setsid", "-f", "sleep", "NAP"]).spawn()?;
     }
     cell::serve_local"#;
 
@@ -157,7 +159,7 @@ impl Round<'_> {
     }
 
     /// Kills one of those that the tool started; it may have ended meanwhile.
-    fn kill_one(&self, dice: &mut Dice, wanted: impl Fn(&str) -> bool) {
+    fn kill_one(&self, dice: &mut Dice, wanted: impl Fn(&str) -> bool) -> bool {
         let tool = format!("{}:", self.dev.child.id());
         let all = self.workspace.processes();
         let others: Vec<&String> = all
@@ -165,19 +167,31 @@ impl Round<'_> {
             .filter(|line| !line.starts_with(&tool) && wanted(line))
             .collect();
         if others.is_empty() {
-            return;
+            return false;
         }
         let victim = others[dice.index(others.len())];
         let pid: i32 = victim.split(':').next().unwrap().parse().unwrap();
         // SAFETY: takes numbers; a moment ago the pid was that of a process of this workspace, which this test started.
         unsafe { libc::kill(pid, libc::SIGKILL) };
+        true
     }
 
-    fn commit(&mut self, deed: Deed, dice: &mut Dice) {
+    /// Kills anyone: of a build first of all a compiler, or cargo.
+    fn kill_anyone(&self, step: Step, dice: &mut Dice) {
+        let compiles = |line: &str| {
+            let mut words = line.split(' ').skip(1);
+            let program = words.next().unwrap_or_default();
+            program.ends_with("rustc") || program.ends_with("cargo")
+        };
+        let _ =
+            (step == Step::Build && self.kill_one(dice, compiles)) || self.kill_one(dice, |_| true);
+    }
+
+    fn commit(&mut self, step: Step, deed: Deed, dice: &mut Dice) {
         match deed {
             Deed::Tool => self.dev.signal(libc::SIGKILL),
             Deed::AnyoneAndTool => {
-                self.kill_one(dice, |_| true);
+                self.kill_anyone(step, dice);
                 pause(dice, 60);
                 self.dev.signal(libc::SIGKILL);
             }
@@ -186,7 +200,7 @@ impl Round<'_> {
                 self.dev.signal(libc::SIGKILL);
             }
             Deed::AnyoneAndStop => {
-                self.kill_one(dice, |_| true);
+                self.kill_anyone(step, dice);
                 pause(dice, 60);
                 self.dev.signal(libc::SIGTERM);
             }
@@ -202,9 +216,10 @@ impl Round<'_> {
 
 /// What the wild cell has started, wherever it went.
 fn strays() -> Vec<String> {
+    let end = format!("sleep\0{}\0", nap());
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let is_stray = |entry: &std::fs::DirEntry| {
-        std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line.ends_with(STRAY))
+        std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line.ends_with(end.as_bytes()))
     };
     let name = |entry: std::fs::DirEntry| entry.file_name().into_string().ok();
     entries.filter(is_stray).filter_map(name).collect()
@@ -255,7 +270,7 @@ fn whatever_happens_at_whatever_step_nothing_is_left_and_nobody_else_is_touched(
         round.reach(step, &good, number, &mut dice);
         let group = std::fs::read_to_string(workspace.run_dir().join("cgroup"));
         let groups: Vec<PathBuf> = group.map(PathBuf::from).into_iter().collect();
-        round.commit(deed, &mut dice);
+        round.commit(step, deed, &mut dice);
         let ended = round.dev.child.wait().unwrap();
         let since = Instant::now();
         if let Some(mut asker) = round.asker.take() {
@@ -299,7 +314,8 @@ fn whatever_happens_at_whatever_step_nothing_is_left_and_nobody_else_is_touched(
 /// The hello workspace with a wild cell in it.
 fn wild() -> Workspace {
     let workspace = Workspace::new("hello");
-    workspace.edit("button/src/main.rs", "    cell::serve_local", WILD);
+    let wild = WILD.replace("NAP", &nap());
+    workspace.edit("button/src/main.rs", "    cell::serve_local", &wild);
     workspace.edit(
         "button/Cargo.toml",
         "[dependencies]\n",
