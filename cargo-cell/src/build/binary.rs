@@ -5,7 +5,7 @@
 )]
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,8 @@ pub fn hash(path: &Path) -> std::io::Result<String> {
 fn loaded(path: &Path) -> Option<blake3::Hash> {
     let cache = ReadCache::new(BufReader::new(File::open(path).ok()?));
     let file = object::File::parse(&cache).ok()?;
+    // What is hashed is read piece by piece: the cache would keep all of it in memory.
+    let mut bytes = File::open(path).ok()?;
     let mut hasher = blake3::Hasher::new();
     hasher.update(&file.entry().to_le_bytes());
     let mut sections = 0_u32;
@@ -64,7 +66,11 @@ fn loaded(path: &Path) -> Option<blake3::Hash> {
         hasher.update(name.as_bytes());
         hasher.update(&section.address().to_le_bytes());
         hasher.update(&section.size().to_le_bytes());
-        hasher.update(section.data().ok()?);
+        // Zeros that the file does not hold have no range.
+        if let Some((start, len)) = section.file_range() {
+            bytes.seek(SeekFrom::Start(start)).ok()?;
+            hasher.update_reader((&mut bytes).take(len)).ok()?;
+        }
     }
     (sections > 0).then(|| hasher.finalize())
 }

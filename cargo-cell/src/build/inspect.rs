@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cell_runtime::schema::Snapshot;
 
@@ -58,29 +59,39 @@ impl Inspected {
     }
 }
 
-/// Inspects executables in parallel; those whose state is known are not read again.
+/// Inspects executables in parallel, as many at once as there are cores: each reads whole tables into memory. Those whose
+/// state is known are not read again.
 pub fn all(
     cells: &[(&Cell, &Path)],
     known: &HashMap<PathBuf, Known>,
     bin_dir: Option<&Path>,
 ) -> Result<Vec<Known>> {
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = cells
-            .iter()
-            .map(|(cell, executable)| {
-                let before = known.get(*executable);
-                scope.spawn(move || one(cell, executable, before, bin_dir))
-            })
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((cell, executable)) = cells.get(at) else {
+                return done;
+            };
+            let before = known.get(*executable);
+            done.push((at, one(cell, executable, before, bin_dir)));
+        }
+    };
+    let mut all = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores.min(cells.len()))
+            .map(|_| scope.spawn(worker))
             .collect();
-        threads
-            .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    })
+        let done = threads.into_iter().flat_map(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        done.collect::<Vec<_>>()
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, known)| known).collect()
 }
 
 fn one(

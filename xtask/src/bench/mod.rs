@@ -3,6 +3,7 @@
 mod bind;
 mod edits;
 mod languages;
+mod scale;
 mod shader;
 
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ enum What {
     Bind(bind::Args),
     /// From the last write of an edit to the first answer of the new code, without the build
     Loop(edits::Args),
+    /// Sixty cells in five levels: until all are ready, and what the supervisor uses at rest
+    Scale(scale::Args),
     /// From the save of a shader to its cell's answer, and what broken shaders do
     Shader(shader::Args),
     /// A 64-byte call from each language's client to the same Rust service
@@ -42,6 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
         What::Call { rest } => shell::run(shell::command(build()?.join("bench-call")).args(rest)),
         What::Loop(args) => edits::run(args),
         What::Languages(args) => languages::run(args),
+        What::Scale(args) => scale::run(args),
         What::Shader(args) => shader::run(args),
     }
 }
