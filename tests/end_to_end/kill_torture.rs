@@ -4,6 +4,7 @@
 //! `CELL_TEST_TORTURE` says how many rounds. What happens in which round is the same in every run; how it falls in time is not.
 
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -117,6 +118,8 @@ struct Round<'a> {
     dev: Dev<'a>,
     terminal: Option<File>,
     asker: Option<Child>,
+    /// The guardian of its session was killed.
+    unguarded: bool,
 }
 
 fn pause(dice: &mut Dice, below_ms: u64) {
@@ -159,7 +162,7 @@ impl Round<'_> {
     }
 
     /// Kills one of those that the tool started; it may have ended meanwhile.
-    fn kill_one(&self, dice: &mut Dice, wanted: impl Fn(&str) -> bool) -> bool {
+    fn kill_one(&mut self, dice: &mut Dice, wanted: impl Fn(&str) -> bool) -> bool {
         let tool = format!("{}:", self.dev.child.id());
         let all = self.workspace.processes();
         let others: Vec<&String> = all
@@ -173,11 +176,12 @@ impl Round<'_> {
         let pid: i32 = victim.split(':').next().unwrap().parse().unwrap();
         // SAFETY: takes numbers; a moment ago the pid was that of a process of this workspace, which this test started.
         unsafe { libc::kill(pid, libc::SIGKILL) };
+        self.unguarded = victim.contains("--session");
         true
     }
 
     /// Kills anyone: of a build first of all a compiler, or cargo.
-    fn kill_anyone(&self, step: Step, dice: &mut Dice) {
+    fn kill_anyone(&mut self, step: Step, dice: &mut Dice) {
         let compiles = |line: &str| {
             let mut words = line.split(' ').skip(1);
             let program = words.next().unwrap_or_default();
@@ -266,6 +270,7 @@ fn whatever_happens_at_whatever_step_nothing_is_left_and_nobody_else_is_touched(
             }),
             terminal: Some(child),
             asker: None,
+            unguarded: false,
         };
         round.reach(step, &good, number, &mut dice);
         let group = std::fs::read_to_string(workspace.run_dir().join("cgroup"));
@@ -276,7 +281,8 @@ fn whatever_happens_at_whatever_step_nothing_is_left_and_nobody_else_is_touched(
         if let Some(mut asker) = round.asker.take() {
             asker.wait().unwrap();
         }
-        if deed == Deed::GuardianAndTool {
+        // Where the tool is killed too before it has another one, nobody is left to clear up.
+        if round.unguarded && ended.signal().is_some() {
             eventually(&format!("every process of {what} to end"), || {
                 match [workspace.processes(), strays()].concat() {
                     left if left.is_empty() => Ok(()),
