@@ -31,6 +31,8 @@ use super::types::{CellSpec, Exit, InForce, ShaderSaid, Stream};
 
 /// Lines of a cell that are shown when it fails.
 const LAST_LINES: usize = 20;
+/// How long the pipes of a generation that has ended are read when somebody still holds them open.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 
 /// What all generations of a session have around them.
 #[derive(Debug)]
@@ -211,14 +213,18 @@ async fn live(
             },
         }
     };
-    // All who could write are gone: what they wrote last is still in the pipes.
-    for reader in readers {
-        // A reader that panicked has nothing more to read.
-        let _ = reader.await;
-    }
+    // First, because whoever is left in it also holds the pipes: to wait for their end would be to wait for ever.
     if let Some(group) = group {
         // Usually the guardian has done that; one that was killed has not.
         let _ = tokio::task::spawn_blocking(move || cgroup::end(&group)).await;
+    }
+    // What they wrote last is still in the pipes. Without groups somebody whose guardian was killed may hold them open.
+    let limit = tokio::time::Instant::now() + LAST_WORDS_MAX;
+    for mut reader in readers {
+        // A reader that panicked has nothing more to read.
+        if tokio::time::timeout_at(limit, &mut reader).await.is_err() {
+            reader.abort();
+        }
     }
     if let Some(lease) = lease {
         lease::remove(&lease);
