@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Workspace, eventually, outcome, success};
 
 /// Stops what runs and checks that nothing is left.
-struct Down<'a>(&'a Workspace);
+pub(crate) struct Down<'a>(pub(crate) &'a Workspace);
 
 impl Drop for Down<'_> {
     fn drop(&mut self) {

@@ -29,6 +29,7 @@ mod saves;
 mod saves_torture;
 mod schema;
 mod shaders;
+mod stem;
 mod support;
 mod swaps;
 mod swaps_rust;

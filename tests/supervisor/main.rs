@@ -95,6 +95,7 @@ fn spec(folder: &Path, mark: &str, name: &str, version: &str, mode: &str) -> Cel
         rights: Default::default(),
         restart: Default::default(),
         drain: Duration::from_secs(5),
+        grace: Duration::from_secs(1),
         ready_timeout: Duration::from_secs(30),
     }
 }

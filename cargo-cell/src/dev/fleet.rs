@@ -49,6 +49,8 @@ pub struct Start {
     pub env: BTreeMap<String, String>,
     /// How long an old generation may finish its calls.
     pub drain: Duration,
+    /// How long it may take to exit once it has finished or was asked to end.
+    pub grace: Duration,
     /// How long a new generation may take until it is ready.
     pub ready: Duration,
 }

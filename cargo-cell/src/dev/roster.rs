@@ -406,6 +406,7 @@ impl Roster {
             rights: cell.config.rights.clone(),
             restart: cell.config.restart.clone(),
             drain: cell.config.drain,
+            grace: cell.config.grace,
             ready: cell.config.ready,
         }
     }
@@ -414,11 +415,12 @@ impl Roster {
 /// A changed configuration is a changed cell too.
 fn version(built: &Built, start: &Start) -> Version {
     let configuration = format!(
-        "{}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}",
+        "{}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}",
         start.overlap,
         start.sandbox,
         start.env,
         start.drain,
+        start.grace,
         start.ready,
         start.rights,
         start.restart

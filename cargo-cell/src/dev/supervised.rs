@@ -91,6 +91,7 @@ fn spec(start: Start) -> CellSpec {
         rights: start.rights,
         restart: start.restart,
         drain: start.drain,
+        grace: start.grace,
         ready_timeout: start.ready,
     }
 }

@@ -44,6 +44,8 @@ pub struct CellSpec {
     pub env: BTreeMap<String, String>,
     /// How long an old generation may finish its calls.
     pub drain: Duration,
+    /// How long it may take to exit once it has finished or was asked to end; then it is killed.
+    pub grace: Duration,
     /// How long a new generation may take until it says ready.
     pub ready_timeout: Duration,
 }

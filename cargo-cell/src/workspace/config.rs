@@ -21,6 +21,8 @@ pub struct Config {
     pub env: BTreeMap<String, String>,
     /// How long an old generation may finish its calls.
     pub drain: Duration,
+    /// How long a process that has finished its calls, or was asked to end, may take to exit before it is killed.
+    pub grace: Duration,
     /// How long a new generation may take until it says ready.
     pub ready: Duration,
     /// Cells that it calls by names that only it knows at run time.
@@ -38,6 +40,7 @@ impl Default for Config {
             overlap: true,
             env: BTreeMap::new(),
             drain: Duration::from_secs(10),
+            grace: Duration::from_secs(1),
             ready: Duration::from_secs(10),
             calls: Vec::new(),
             rights: Rights::default(),
@@ -57,8 +60,9 @@ pub struct Declared {
     pub cells: Vec<String>,
 }
 
-const KEYS: [&str; 10] = [
-    "cell", "restart", "sandbox", "overlap", "env", "drain", "ready", "calls", "bindings", "limits",
+const KEYS: [&str; 11] = [
+    "cell", "restart", "sandbox", "overlap", "env", "drain", "grace", "ready", "calls", "bindings",
+    "limits",
 ];
 const SANDBOXES: [&str; 3] = ["auto", "bwrap", "none"];
 /// A cell may not hold up a swap for longer than anybody would wait for one.
@@ -99,6 +103,10 @@ pub fn parse(value: &Value, place: &str) -> Result<Option<Config>> {
             "limits" => config.rights.limits = limits::parse(value, place)?,
             "drain" => {
                 config.drain = duration(value)
+                    .ok_or_else(|| wrong("a time such as \"5s\" or \"500ms\", at most an hour"))?
+            }
+            "grace" => {
+                config.grace = duration(value)
                     .ok_or_else(|| wrong("a time such as \"5s\" or \"500ms\", at most an hour"))?
             }
             "ready" => {
@@ -280,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_full_file_parses() {
-        let text = "sandbox = 'bwrap'\noverlap = false\ndrain = '500ms'\nready = '1m'\ncalls = ['ledger']\n[env]\nA = 'b'\n";
+        let text = "sandbox = 'bwrap'\noverlap = false\ndrain = '500ms'\ngrace = '3s'\nready = '1m'\ncalls = ['ledger']\n[env]\nA = 'b'\n";
         let config = parse_toml(text, "Cell.toml")
             .expect("it is valid")
             .expect("it is a cell");
@@ -289,6 +297,7 @@ mod tests {
             overlap: false,
             env: [("A".to_owned(), "b".to_owned())].into(),
             drain: Duration::from_millis(500),
+            grace: Duration::from_secs(3),
             ready: Duration::from_secs(60),
             calls: vec!["ledger".to_owned()],
             rights: Rights::default(),

@@ -351,7 +351,7 @@ pub fn place(dir: &Path, language: &dyn Language, package: bool) -> Result<Place
         return Ok(place);
     }
     if package {
-        place.import_path = Some(import_path(&place.name, "")?);
+        // The folder becomes a module, which the language names.
         return Ok(place);
     }
     Err(Error::usage(format!(

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::super::types::{CellPhase, CellSpec, CellStatus, Health, InForce};
 use super::Generation;
 
-/// How long a generation that has drained may take to exit, and one that was asked to end may take to do so.
-pub(super) const GRACE: Duration = Duration::from_secs(1);
+/// How much longer than its own limit a generation that drains is left alone.
+pub(super) const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long a cell that serves nothing, and does not say that it runs, must have run to be believed to.
 pub(super) const SETTLED: Duration = Duration::from_secs(1);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::types::{CellSpec, CellStatus, Exit, InForce, Outcome, ShaderSaid, SupervisorEvent};
-use cell::{Cell, GRACE, Phase, Rest};
+use cell::{Cell, MARGIN, Phase, Rest};
 pub use doors::{Door, Doors};
 use swap::Set;
 
@@ -461,7 +461,7 @@ impl State {
         // At its limit it answers the calls that still run itself: asked to end at the same moment, it would now and then cut them off
         // without a word.
         generation.phase = Phase::Draining {
-            until: now + limit + GRACE,
+            until: now + limit + MARGIN,
         };
         let cell = name.to_owned();
         self.emit(SupervisorEvent::Draining {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::backoff;
 use super::super::types::{Exit, InForce, SupervisorEvent};
-use super::cell::{GRACE, Phase, Rest, SETTLED};
+use super::cell::{Phase, Rest, SETTLED};
 use super::{Action, Generation, Said, State};
 use crate::workspace::restart::Policy;
 
@@ -66,7 +66,8 @@ impl State {
             }),
             Said::Drained => {
                 if matches!(process.phase, Phase::Draining { .. }) {
-                    process.phase = Phase::Leaving { until: now + GRACE };
+                    let until = now + process.spec.grace;
+                    process.phase = Phase::Leaving { until };
                 }
             }
             Said::Exited(exit, lines) => self.exited(name, id, exit, lines, now),
@@ -152,7 +153,8 @@ impl State {
             .get_mut(name)
             .and_then(|cell| cell.generations.get_mut(&id));
         if let Some(process) = process {
-            process.phase = Phase::Terminating { until: now + GRACE };
+            let until = now + process.spec.grace;
+            process.phase = Phase::Terminating { until };
             let cell = name.to_owned();
             self.actions.push(Action::Terminate {
                 cell,

@@ -30,6 +30,7 @@ fn spec(name: &str, fingerprint: u64, calls: &[&str]) -> CellSpec {
         rights: Default::default(),
         restart: Default::default(),
         drain: Duration::from_secs(5),
+        grace: Duration::from_secs(1),
         ready_timeout: Duration::from_secs(10),
     }
 }

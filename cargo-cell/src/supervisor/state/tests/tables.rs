@@ -277,6 +277,27 @@ fn a_cell_at_rest_finishes_and_its_next_caller_starts_it() {
 }
 
 #[test]
+fn each_step_of_the_end_has_its_limit() {
+    let patient = CellSpec {
+        drain: Duration::from_secs(4),
+        grace: Duration::from_secs(3),
+        ..spec("a", 0, &[])
+    };
+    let mut play = Play::new();
+    play.apply(&[patient], false);
+    play.ready("a", 1);
+    let rest = Input::Rest {
+        cell: "a".to_owned(),
+    };
+    assert_eq!(play.step(rest), ["drain a.1"]);
+    // Its own limit, and a moment to say so.
+    assert!(play.later(Duration::from_millis(4_999)).is_empty());
+    assert_eq!(play.later(Duration::from_millis(1)), ["term a.1"]);
+    assert!(play.later(Duration::from_millis(2_999)).is_empty());
+    assert_eq!(play.later(Duration::from_millis(1)), ["kill a.1"]);
+}
+
+#[test]
 fn a_cell_that_only_calls_takes_over_when_it_says_that_it_runs() {
     let mut play = Play::new();
     play.apply(&[caller("t")], false);
