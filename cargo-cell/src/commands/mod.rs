@@ -20,8 +20,12 @@ pub mod top;
 pub mod up;
 
 use std::os::fd::AsFd;
+use std::path::Path;
+
+use serde_json::Value;
 
 use crate::cli::Context;
+use crate::dev::control::{Request, ask};
 use crate::error::{Error, Result};
 use crate::schema_files::find::Shelves;
 use crate::workspace::{Dirs, Workspace, metadata};
@@ -53,6 +57,16 @@ fn shelves(context: &Context) -> Result<(Shelves, Option<Workspace>)> {
     });
     let home = context.home.join("schema");
     Ok((Shelves { here, home }, workspace))
+}
+
+/// What the loop that runs says of its cells; nothing where none runs.
+fn status_of(run_dir: &Path) -> Result<Option<Value>> {
+    let mut status = None;
+    ask(run_dir, &Request::Status, &mut |answer| {
+        status = Some(answer);
+        false
+    })?;
+    Ok(status)
 }
 
 fn nothing_runs() -> Error {

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::cli::Context;
-use crate::dev::control::{Request, ask};
 use crate::error::Result;
 
 /// Show the cells that run
@@ -17,12 +16,9 @@ pub struct Args {
 /// Runs the command.
 pub fn run(context: &Context, args: &Args) -> Result<()> {
     let (workspace, dirs) = super::place(context)?;
-    let mut answer =
-        json!({"running": false, "root": workspace.root.display().to_string(), "cells": []});
-    ask(&dirs.run, &Request::Status, &mut |value| {
-        answer = value;
-        false
-    })?;
+    let answer = super::status_of(&dirs.run)?.unwrap_or_else(
+        || json!({"running": false, "root": workspace.root.display().to_string(), "cells": []}),
+    );
     if args.json || context.reporter.is_json() {
         context.reporter.result(&answer.to_string());
     } else {

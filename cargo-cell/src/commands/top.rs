@@ -58,7 +58,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     let mut first = true;
     loop {
         let started = Instant::now();
-        let Some(status) = status(&dirs.run)? else {
+        let Some(status) = super::status_of(&dirs.run)? else {
             return if first {
                 Err(super::nothing_runs())
             } else {
@@ -85,15 +85,6 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
 
 /// One cell: its row of the status and what it uses.
 type Row = (Value, Option<Usage>);
-
-fn status(run_dir: &std::path::Path) -> Result<Option<Value>> {
-    let mut status = None;
-    ask(run_dir, &Request::Status, &mut |answer| {
-        status = Some(answer);
-        false
-    })?;
-    Ok(status)
-}
 
 /// Passes on what cells say of their calls.
 fn listen(run_dir: PathBuf) -> Receiver<Said> {

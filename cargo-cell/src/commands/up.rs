@@ -84,12 +84,8 @@ fn start(context: &Context, workspace: &Workspace, args: &Args) -> Result<()> {
 fn wait(context: &Context, run_dir: &Path, args: &Args, past: bool) -> Result<Option<Value>> {
     if args.lazy {
         // Nobody is to run: it is enough that it can be asked.
-        let mut outcome = None;
-        ask(run_dir, &Request::Status, &mut |answer| {
-            outcome = Some(serde_json::json!({"pid": answer["pid"]}));
-            false
-        })?;
-        return Ok(outcome);
+        let status = super::status_of(run_dir)?;
+        return Ok(status.map(|status| serde_json::json!({"pid": status["pid"]})));
     }
     let mut outcome = None;
     let request = Request::Up {

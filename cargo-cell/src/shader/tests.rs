@@ -112,18 +112,25 @@ fn what_is_wrong_is_shown_where_it_is() {
     }
 }
 
+fn function(body: String) -> String {
+    format!("fn f(x: f32, b: bool) -> f32 {{ {body} }}")
+}
+
+/// Constants of which each needs the next.
+fn chain(count: usize) -> String {
+    let line = |at: usize| format!("const c{at} = c{};\n", at + 1);
+    (0..count).map(line).collect::<String>() + &format!("const c{count} = 1;")
+}
+
+/// Functions of which each calls the next.
+fn calls(count: usize) -> String {
+    let line = |at: usize| format!("fn f{at}() {{ f{}(); }}\n", at + 1);
+    (0..count).map(line).collect::<String>() + &format!("fn f{count}() {{}}")
+}
+
 #[test]
 fn what_nobody_would_write_ends_nothing() {
     let many = |piece: &str, count: usize| piece.repeat(count);
-    let function = |body: String| format!("fn f(x: f32, b: bool) -> f32 {{ {body} }}");
-    let chain = |count: usize| -> String {
-        let line = |at: usize| format!("const c{at} = c{};\n", at + 1);
-        (0..count).map(line).collect::<String>() + &format!("const c{count} = 1;")
-    };
-    let calls = |count: usize| -> String {
-        let line = |at: usize| format!("fn f{at}() {{ f{}(); }}\n", at + 1);
-        (0..count).map(line).collect::<String>() + &format!("fn f{count}() {{}}")
-    };
     let table: Vec<(&str, String)> = vec![
         (
             "brackets",
@@ -178,15 +185,6 @@ fn what_nobody_would_write_ends_nothing() {
 
 #[test]
 fn what_the_fence_lets_through_fits_on_the_stack() {
-    let function = |body: String| format!("fn f(x: f32, b: bool) -> f32 {{ {body} }}");
-    let chain = |count: usize| -> String {
-        let line = |at: usize| format!("const c{at} = c{};\n", at + 1);
-        (0..count).map(line).collect::<String>() + &format!("const c{count} = 1;")
-    };
-    let calls = |count: usize| -> String {
-        let line = |at: usize| format!("fn f{at}() {{ f{}(); }}\n", at + 1);
-        (0..count).map(line).collect::<String>() + &format!("fn f{count}() {{}}")
-    };
     let table: Vec<(&str, String)> = vec![
         (
             "brackets",

@@ -101,18 +101,9 @@ pub fn parse(value: &Value, place: &str) -> Result<Option<Config>> {
             }
             "restart" => config.restart = restart::parse(value, place)?,
             "limits" => config.rights.limits = limits::parse(value, place)?,
-            "drain" => {
-                config.drain = duration(value)
-                    .ok_or_else(|| wrong("a time such as \"5s\" or \"500ms\", at most an hour"))?
-            }
-            "grace" => {
-                config.grace = duration(value)
-                    .ok_or_else(|| wrong("a time such as \"5s\" or \"500ms\", at most an hour"))?
-            }
-            "ready" => {
-                config.ready = duration(value)
-                    .ok_or_else(|| wrong("a time such as \"5s\" or \"500ms\", at most an hour"))?
-            }
+            "drain" => config.drain = time(value, &wrong)?,
+            "grace" => config.grace = time(value, &wrong)?,
+            "ready" => config.ready = time(value, &wrong)?,
             "calls" => {
                 let names = value
                     .as_array()
@@ -231,8 +222,12 @@ pub fn similar<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// Parses a time.
-pub(super) fn duration(value: &Value) -> Option<Duration> {
+/// A time, or an error that says what one looks like.
+pub(super) fn time(value: &Value, wrong: &dyn Fn(&str) -> Error) -> Result<Duration> {
+    duration(value).ok_or_else(|| wrong("a time such as \"5s\" or \"500ms\", at most an hour"))
+}
+
+fn duration(value: &Value) -> Option<Duration> {
     let text = value.as_str()?.trim();
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let number: u64 = number.parse().ok()?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::config::{duration, similar, unknown_key};
+use super::config::{similar, time, unknown_key};
 use crate::error::{Error, Result};
 
 /// Which ends are followed by a start.
@@ -59,10 +59,6 @@ pub fn parse(value: &Value, place: &str) -> Result<Restart> {
     for (key, value) in table {
         let wrong =
             |wanted: &str| Error::user(format!("`restart.{key}` in `{place}` must be {wanted}"));
-        let time = || {
-            duration(value)
-                .ok_or_else(|| wrong("a time such as \"5s\" or \"500ms\", at most an hour"))
-        };
         match key.as_str() {
             "policy" => restart.policy = policy(value, place)?,
             "max" => {
@@ -70,9 +66,9 @@ pub fn parse(value: &Value, place: &str) -> Result<Restart> {
                 let max = max.ok_or_else(|| wrong("a number, at least 1"))?;
                 restart.max = u32::try_from(max).unwrap_or(u32::MAX);
             }
-            "first" => restart.first = time()?,
-            "longest" => restart.longest = time()?,
-            "stable" => restart.stable = time()?,
+            "first" => restart.first = time(value, &wrong)?,
+            "longest" => restart.longest = time(value, &wrong)?,
+            "stable" => restart.stable = time(value, &wrong)?,
             unknown => return Err(unknown_key("restart", unknown, &KEYS, place)),
         }
     }

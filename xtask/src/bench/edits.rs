@@ -112,7 +112,8 @@ fn write(workspace: &Path, body: &str) -> Result<Instant> {
     Ok(Instant::now())
 }
 
-fn build(workspace: &Path, target: &Path) -> Result<()> {
+/// What the loop asks of cargo, without the loop.
+pub(super) fn build(workspace: &Path, target: &Path) -> Result<()> {
     let mut cargo = shell::cargo();
     cargo
         .current_dir(workspace)

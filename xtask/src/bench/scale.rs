@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use super::edits::build;
 use crate::shell::{self, Scratch};
 use crate::tools;
 
@@ -98,7 +99,7 @@ pub fn run(args: &Args) -> Result<()> {
         if round < args.rounds {
             ensure!(bench.quiet(&["down"])?, "`down` failed");
         }
-        let cargo = timed(|| build(&bench))?;
+        let cargo = timed(|| build(&bench.workspace, &bench.target))?;
         let empty = timed(|| empty_sandboxes(cells))?;
         if round > 0 {
             ups.push(up);
@@ -196,16 +197,6 @@ fn resident(pid: u64) -> Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next());
     Ok(kilobytes.context("it has memory")?.parse::<f64>()? * 1024.0)
-}
-
-fn build(bench: &Bench) -> Result<()> {
-    let mut cargo = shell::cargo();
-    cargo
-        .current_dir(&bench.workspace)
-        .args(["build", "--workspace", "--bins", "--keep-going"])
-        .env("CARGO_TARGET_DIR", &bench.target);
-    shell::output(&mut cargo)?;
-    Ok(())
 }
 
 /// As many empty sandboxes as there are cells, two at a time.
