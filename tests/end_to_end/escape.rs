@@ -1,11 +1,14 @@
 //! What a cell tries against its sandbox is refused; the same attempts without one show that they would work.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command};
 
 use serde_json::{Value, json};
 
+use crate::cgroups::with_one_version;
+use crate::podman;
 use crate::support::{Dev, Workspace};
 
 const CELL: &str = include_str!("escape/cell.rs");
@@ -39,8 +42,23 @@ fn workspace() -> Workspace {
     for file in ["button_service.rs", "button_service.lock"] {
         std::fs::remove_file(workspace.root().join("panel/cells").join(file)).unwrap();
     }
-    workspace.write("button/Cell.toml", LIMITS);
+    let devices = serde_json::to_string(&devices()).unwrap();
+    let settings = format!("{LIMITS}[sandbox]\ndevices = {devices}\n");
+    workspace.write("button/Cell.toml", &settings);
     workspace
+}
+
+/// Devices that a sandbox does not show of its own accord and that this test may open.
+fn devices() -> Vec<&'static str> {
+    let opens = |path: &&str| File::options().read(true).write(true).open(path).is_ok();
+    let found: Vec<&str> = ["/dev/fuse", "/dev/kvm", "/dev/net/tun"]
+        .into_iter()
+        .filter(opens)
+        .collect();
+    if found.is_empty() {
+        println!("there is no device here to show in a sandbox");
+    }
+    found
 }
 
 struct Attempts<'a> {
@@ -55,7 +73,7 @@ impl<'a> Attempts<'a> {
     fn new(workspace: &'a Workspace, sandbox: &str) -> Self {
         Attempts {
             workspace,
-            _dev: workspace.dev_with(&["--sandbox", sandbox]),
+            _dev: started(workspace, sandbox),
             innocent: Command::new("sleep").arg("1000").spawn().unwrap(),
             port: TcpListener::bind("127.0.0.1:0").unwrap(),
         }
@@ -104,6 +122,22 @@ impl<'a> Attempts<'a> {
     }
 }
 
+fn started<'a>(workspace: &'a Workspace, sandbox: &str) -> Dev<'a> {
+    let mut dev = workspace.dev_with_command(|command| {
+        command.args(["--sandbox", sandbox]);
+        if sandbox == "podman" {
+            with_one_version(command);
+        }
+    });
+    dev.wait("every cell to serve", |event| event["reason"] == "timings");
+    let status = workspace.status();
+    assert!(
+        status.iter().all(|row| row["sandbox"] == sandbox),
+        "{status:?}"
+    );
+    dev
+}
+
 impl Drop for Attempts<'_> {
     fn drop(&mut self) {
         let _ = self.innocent.kill();
@@ -113,8 +147,21 @@ impl Drop for Attempts<'_> {
 
 #[test]
 fn a_cell_does_not_get_out_of_its_sandbox() {
+    does_not_get_out(&workspace(), "bwrap");
+}
+
+#[test]
+fn a_cell_does_not_get_out_of_its_container() {
     let workspace = workspace();
-    let mut attempts = Attempts::new(&workspace, "bwrap");
+    match podman::missing(&workspace) {
+        None => does_not_get_out(&workspace, "podman"),
+        // That it is refused then is tested beside the other tests of podman.
+        Some(why) => println!("no container can be had here: {why}"),
+    }
+}
+
+fn does_not_get_out(workspace: &Workspace, sandbox: &str) {
+    let mut attempts = Attempts::new(workspace, sandbox);
     let data = attempts.workspace.home().join("data");
     for (route, argument) in attempts.outside() {
         if route == "write" {
@@ -131,15 +178,14 @@ fn a_cell_does_not_get_out_of_its_sandbox() {
     let own = data.read_dir().unwrap().flatten().next().unwrap().path();
     attempts.done("write", json!(own.join("button_service/mine")));
     attempts.done("write", json!("/tmp/mine"));
-    for path in [
-        "/run",
-        "/home",
-        "/root",
-        "/etc/shadow",
-        "/dev/mem",
-        "/dev/kmsg",
-    ] {
+    // Podman puts a file of its own there that says that it is a container.
+    let run = attempts.try_out("list", &json!("/run"));
+    assert!(run.is_empty() || run == ".containerenv", "/run holds {run}");
+    for path in ["/home", "/root", "/etc/shadow", "/dev/mem", "/dev/kmsg"] {
         attempts.refused("read", json!(path));
+    }
+    for device in devices() {
+        attempts.done("open_for_writing", json!(device));
     }
     for path in ["/new", "/usr/new", "/cell/bin/new"] {
         attempts.refused("write", json!(path));

@@ -5,6 +5,8 @@
     reason = "tests of processes read the disk, start processes and fail by panicking"
 )]
 
+#[path = "../end_to_end/cgroups.rs"]
+mod cgroups;
 mod killed;
 mod marks;
 mod swaps;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::cli::Context;
 use crate::dev;
 use crate::error::Result;
-use crate::workspace::{config, metadata};
+use crate::workspace::metadata;
+use crate::workspace::sandbox::{self, SandboxMode};
 
 /// Build and run every cell, and follow every edit
 ///
@@ -19,7 +20,7 @@ pub struct Args {
     #[arg(long)]
     pub watch: bool,
     /// How cells are confined: auto, bwrap or none
-    #[arg(long, value_name = "KIND", value_parser = ["auto", "bwrap", "none"])]
+    #[arg(long, value_name = "KIND", value_parser = sandbox::NAMES)]
     pub sandbox: Option<String>,
     /// Print where each save's time went
     #[arg(long)]
@@ -44,7 +45,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     let sandbox = args
         .sandbox
         .as_deref()
-        .map(|name| config::sandbox(name, "--sandbox"))
+        .map(|name| SandboxMode::named(name, "--sandbox"))
         .transpose()?;
     let manifest = manifest.unwrap_or_else(|| workspace.root.clone());
     if args.timings {

@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use crate::cli::Context;
 use crate::error::{Error, Result};
+use crate::supervisor::SupervisorConfig;
+use crate::supervisor::sandbox::{Probe, probe};
 
 /// Check that everything that cells need is here
 #[derive(Debug, clap::Args)]
@@ -51,6 +53,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         ),
         bwrap(),
         namespaces(),
+        podman(),
         inotify(),
         home(&context.home),
         socket_paths(&context.home),
@@ -182,6 +185,25 @@ fn namespaces() -> Check {
             "not tried without bwrap",
             "install bubblewrap",
         ),
+    }
+}
+
+/// Tried as a cell would be run: podman may be there and the kernel, its control groups or its user's ids be not as it wants.
+fn podman() -> Check {
+    let keeper = SupervisorConfig::own_exe();
+    let tried = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map(|runtime| runtime.block_on(probe::podman(&keeper, None)));
+    match tried {
+        Ok(Probe::Works(_)) => good("podman", "makes containers with crun"),
+        Ok(Probe::Nothing(why)) => lacking(
+            "podman",
+            Grade::Weak,
+            why,
+            "needed for `--sandbox podman` alone",
+        ),
+        Err(cause) => lacking("podman", Grade::Weak, cause.to_string(), "not tried"),
     }
 }
 

@@ -10,7 +10,8 @@ use crate::dev::control::{Request, ask};
 use crate::dev::detached;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::workspace::{Workspace, config, metadata};
+use crate::workspace::sandbox::{self, SandboxMode};
+use crate::workspace::{Workspace, metadata};
 
 /// Build and run every cell in the background
 ///
@@ -24,7 +25,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "cells")]
     pub lazy: bool,
     /// How cells are confined: auto, bwrap or none
-    #[arg(long, value_name = "KIND", value_parser = ["auto", "bwrap", "none"])]
+    #[arg(long, value_name = "KIND", value_parser = sandbox::NAMES)]
     pub sandbox: Option<String>,
     /// Stay and show what happens; Ctrl-C leaves the view
     #[arg(long)]
@@ -44,7 +45,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     let sandbox = args
         .sandbox
         .as_deref()
-        .map(|name| config::sandbox(name, "--sandbox"))
+        .map(|name| SandboxMode::named(name, "--sandbox"))
         .transpose()?;
     if args.serve {
         let only = (args.lazy || !args.cells.is_empty()).then(|| args.cells.clone());

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::{Options, start as start_loop};
 use crate::cli::Context;
 use crate::error::{Context as _, Error, Kind, Result};
+use crate::workspace::sandbox::SandboxMode;
 use crate::workspace::{Dirs, Workspace};
 
 /// What the background process says itself, beside the logs of the cells.
@@ -101,7 +102,7 @@ fn kind(code: &Value) -> Kind {
 pub fn serve(
     context: &Context,
     workspace: Workspace,
-    sandbox: Option<String>,
+    sandbox: Option<SandboxMode>,
     only: Option<Vec<String>>,
 ) -> Result<()> {
     // A session of its own: neither the end of the terminal nor its Ctrl-C are meant for it. One that leads a session

@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::event::{CellFound, Event, Sink};
 use crate::stem;
 use crate::watch::notify::Raw;
+use crate::workspace::sandbox::SandboxMode;
 use crate::workspace::{Dirs, Workspace, metadata};
 
 /// Everything that can happen to the loop.
@@ -76,7 +77,7 @@ pub struct Setup {
     /// The executable that guards cargo: this one, but for tests.
     pub keeper: PathBuf,
     /// The sandbox, when the command line names one.
-    pub sandbox: Option<String>,
+    pub sandbox: Option<SandboxMode>,
     /// Who runs the cells.
     pub fleet: Arc<dyn Fleet>,
     /// Where events go.

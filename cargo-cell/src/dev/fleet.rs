@@ -2,6 +2,7 @@
 
 use crate::workspace::restart::Restart;
 use crate::workspace::rights::Rights;
+use crate::workspace::sandbox::SandboxMode;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
@@ -35,8 +36,8 @@ pub struct Start {
     pub calls: Vec<String>,
     /// Whether two generations may live side by side.
     pub overlap: bool,
-    /// The sandbox: `auto`, `bwrap` or `none`.
-    pub sandbox: String,
+    /// The sandbox that is asked for.
+    pub sandbox: SandboxMode,
     /// The package's folder.
     pub package_dir: PathBuf,
     /// Its writable folder.

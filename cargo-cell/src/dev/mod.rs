@@ -32,6 +32,7 @@ use crate::event::{Event, Sink};
 use crate::reporter::{Ask, Asker};
 use crate::supervisor::Supervisor;
 use crate::supervisor::{SupervisorConfig, SupervisorEvent};
+use crate::workspace::sandbox::SandboxMode;
 use crate::workspace::{Dirs, Workspace};
 
 /// What the loop is to run, and how.
@@ -41,7 +42,7 @@ pub struct Options {
     /// `--manifest-path` or the folder of the workspace.
     pub manifest: PathBuf,
     /// The sandbox, when the command line names one.
-    pub sandbox: Option<String>,
+    pub sandbox: Option<SandboxMode>,
     /// Only these cells are to run; the others, and all where the list is empty, start when they are called.
     pub only: Option<Vec<String>>,
     /// Told once the loop can be asked: of a loop without a terminal.

@@ -10,13 +10,14 @@ use super::sets::{self, Candidate, Set, Version};
 use crate::build::{Batch, Built};
 use crate::event::Event;
 use crate::graph::Graph;
+use crate::workspace::sandbox::SandboxMode;
 use crate::workspace::{Cell, Workspace};
 
 /// Everything known of the cells.
 pub struct Roster {
     data_dir: PathBuf,
     /// The sandbox of the command line; it wins over a `Cell.toml`.
-    sandbox: Option<String>,
+    sandbox: Option<SandboxMode>,
     /// By package.
     cells: BTreeMap<String, Entry>,
     /// Names that serve and belong to no package any more.
@@ -64,7 +65,7 @@ pub struct Plan {
 impl Roster {
     /// A roster of nobody.
     #[must_use]
-    pub fn new(data_dir: PathBuf, sandbox: Option<String>) -> Self {
+    pub fn new(data_dir: PathBuf, sandbox: Option<SandboxMode>) -> Self {
         Roster {
             data_dir,
             sandbox,
@@ -389,7 +390,7 @@ impl Roster {
     }
 
     fn start(&self, cell: &Cell, built: &Built) -> Start {
-        let sandbox = self.sandbox.clone().or_else(|| cell.config.sandbox.clone());
+        let sandbox = self.sandbox.or(cell.config.sandbox);
         Start {
             name: built.name.clone(),
             package: cell.package.clone(),
@@ -399,7 +400,7 @@ impl Roster {
             snapshot: built.snapshot.clone(),
             calls: built.calls.iter().cloned().collect(),
             overlap: cell.config.overlap,
-            sandbox: sandbox.unwrap_or_else(|| "auto".to_owned()),
+            sandbox: sandbox.unwrap_or_default(),
             package_dir: cell.dir.clone(),
             data_dir: self.data_dir.join(&built.name),
             env: cell.config.env.clone(),

@@ -1,12 +1,10 @@
 //! The supervisor as the loop's fleet.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use cell_runtime::control::ToCell;
 
 use super::fleet::{Answer, Fleet, Outcome, Start, Status};
-use crate::supervisor::sandbox::SandboxMode;
 use crate::supervisor::{self, Supervisor};
 use crate::supervisor::{CellSpec, CellStatus, Swap};
 
@@ -83,8 +81,7 @@ fn spec(start: Start) -> CellSpec {
         serves: start.snapshot.is_some(),
         calls: start.calls,
         overlap: start.overlap,
-        // The names were checked where they were read.
-        sandbox: SandboxMode::from_str(&start.sandbox).unwrap_or_default(),
+        sandbox: start.sandbox,
         package_dir: start.package_dir,
         data_dir: start.data_dir,
         env: start.env,

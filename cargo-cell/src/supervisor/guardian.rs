@@ -8,7 +8,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
 use super::keeper::{self, End};
 use super::{cgroup, confinement, procfs, session};
@@ -46,10 +47,28 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
     if let Some(group) = group {
         cgroup::end(&group);
     }
-    if let End::Exited(status) = end {
-        kept.report(status);
+    let End::Exited(status) = end else {
+        return ExitCode::SUCCESS;
+    };
+    kept.report(status);
+    // Nobody reads what is said of a sandbox: its shim, which knows how the cell ended, has been heard. One that was killed
+    // together with its shim, or that could not be made, must not look like a cell that has finished.
+    match (is_sandbox, status) {
+        (true, WaitStatus::Exited(_, code)) => ExitCode::from(code as u8),
+        (true, WaitStatus::Signaled(_, signal, _)) => die_of(signal),
+        _ => ExitCode::SUCCESS,
     }
-    ExitCode::SUCCESS
+}
+
+/// Ends as the command did.
+fn die_of(signal: Signal) -> ExitCode {
+    // SAFETY: takes numbers only.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+    // Those that a keeper passes on are blocked.
+    let _ = SigSet::all().thread_unblock();
+    // It returns where the signal does not kill.
+    let _ = raise(signal);
+    ExitCode::FAILURE
 }
 
 /// Kills and reaps until nobody is left. Orphans come to us, so that a round misses only what was started during it.

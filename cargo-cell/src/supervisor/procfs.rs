@@ -71,10 +71,46 @@ pub(super) fn descendants(pid: i32) -> Vec<Identity> {
     found
 }
 
-/// The first child of a process.
-pub(super) fn only_child(pid: i32) -> Option<i32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    text.split_ascii_whitespace().next()?.parse().ok()
+/// The descendant that has this pid in a PID namespace of its own. Read from parent to child: looking through all of
+/// `/proc` for each of sixty cells would be most of the work of starting them.
+pub(super) fn inside(pid: i32, inner: i32) -> Option<i32> {
+    let mut queue = std::collections::VecDeque::from(children(pid));
+    while let Some(process) = queue.pop_front() {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        if innermost_pid(&status) == Some(inner) {
+            return Some(process);
+        }
+        queue.extend(children(process));
+    }
+    None
+}
+
+/// The children of all threads of a process.
+fn children(pid: i32) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let of_thread = |thread: std::fs::DirEntry| {
+        std::fs::read_to_string(thread.path().join("children")).unwrap_or_default()
+    };
+    let lists = threads.into_iter().flatten().flatten().map(of_thread);
+    lists
+        .flat_map(|list| {
+            list.split_ascii_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<i32>>()
+        })
+        .collect()
+}
+
+/// The pid in the innermost of several namespaces; nothing where there is one alone.
+fn innermost_pid(status: &str) -> Option<i32> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?;
+    let pids: Vec<&str> = line.split_ascii_whitespace().collect();
+    match pids[..] {
+        [_, .., innermost] => innermost.parse().ok(),
+        _ => None,
+    }
 }
 
 /// A handle of the process, if it is still the same one.
@@ -153,6 +189,18 @@ mod tests {
         assert_eq!(parse_stat(7, text), Some((expected, 3)));
         assert_eq!(parse_stat(7, "7 (x"), None);
         assert_eq!(parse_stat(7, "7 (x) S"), None);
+    }
+
+    #[test]
+    fn the_innermost_pid_counts_in_a_namespace_alone() {
+        for (status, pid) in [
+            ("Name:\ta\nNSpid:\t4711\t2\nNSpgid:\t1\n", Some(2)),
+            ("NSpid:\t4711\t7\t3\n", Some(3)),
+            ("NSpid:\t4711\n", None),
+            ("Name:\tb\n", None),
+        ] {
+            assert_eq!(innermost_pid(status), pid, "{status}");
+        }
     }
 
     #[test]

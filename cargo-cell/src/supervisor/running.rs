@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ use super::logs::Log;
 use super::outbox::Outbox;
 use super::process::{self, Keeper, Lifeline, Start, Watch, Word};
 use super::procfs;
-use super::sandbox::{self, Policy, Probe};
+use super::sandbox::place::Place;
+use super::sandbox::{self, Policy, Probe, SandboxMode};
 use super::session::LEASES;
 use super::state::{Generation, Input, Said};
 use super::task::{Inputs, probed};
@@ -40,7 +41,8 @@ pub(super) struct Surroundings {
     pub(super) run_dir: PathBuf,
     pub(super) home: PathBuf,
     pub(super) keeper: PathBuf,
-    pub(super) probe: OnceCell<Probe>,
+    /// What bubblewrap, and what podman can do here.
+    pub(super) probes: [OnceCell<Probe>; 2],
     /// The session's control group, where one can be had.
     pub(super) group: Option<cgroup::Session>,
 }
@@ -146,8 +148,14 @@ async fn live(
     tell: &impl Fn(Said),
 ) -> Result<(), String> {
     let (spec, generation, log) = (order.spec.clone(), order.generation, order.log.clone());
-    let probe = probed(&around.probe).await;
-    let (keeper, control, in_force, group) = start(order, around, &probe).await?;
+    let probe = probed(around, spec.sandbox).await;
+    let name = format!("{}.{generation}", spec.name);
+    let place = place(spec.sandbox, &probe, &around.run_dir, &name)?;
+    let started = start(order, around, &probe, place.as_ref()).await;
+    if started.is_err() {
+        vacate(place.as_ref());
+    }
+    let (keeper, control, in_force, group) = started?;
     let Keeper {
         stdout,
         stderr,
@@ -156,10 +164,8 @@ async fn live(
         lifeline,
     } = keeper;
     let what = format!("{} (generation {generation})", spec.name);
-    let lease = Lease::of(pid, &what).and_then(|lease| {
-        let name = format!("{}.{generation}", spec.name);
-        lease::write(&around.run_dir.join(LEASES), &name, &lease).ok()
-    });
+    let lease = Lease::of(pid, &what)
+        .and_then(|lease| lease::write(&around.run_dir.join(LEASES), &name, &lease).ok());
     let readers = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)]
         .into_iter()
         .filter_map(|(pipe, stream)| {
@@ -226,6 +232,7 @@ async fn live(
             reader.abort();
         }
     }
+    vacate(place.as_ref());
     if let Some(lease) = lease {
         lease::remove(&lease);
     }
@@ -237,10 +244,33 @@ async fn live(
     Ok(())
 }
 
+/// Where podman keeps this generation.
+fn place(
+    mode: SandboxMode,
+    probe: &Probe,
+    run_dir: &Path,
+    name: &str,
+) -> Result<Option<Place>, String> {
+    match (mode, probe) {
+        (SandboxMode::Podman, Probe::Works(host)) => Place::make(Some(run_dir), name, host)
+            .map(Some)
+            .map_err(|cause| format!("cannot make a folder for podman: {cause}")),
+        _ => Ok(None),
+    }
+}
+
+/// Nobody lives there any more.
+fn vacate(place: Option<&Place>) {
+    if let Some(place) = place {
+        place.remove();
+    }
+}
+
 async fn start(
     order: Order,
     around: &Surroundings,
     probe: &Probe,
+    place: Option<&Place>,
 ) -> Result<(Keeper, UnixStream, InForce, Option<PathBuf>), String> {
     let spec = &order.spec;
     let said = |what: &str| {
@@ -250,6 +280,9 @@ async fn start(
     std::fs::create_dir_all(&spec.data_dir).map_err(said("cannot create its data folder"))?;
     std::fs::create_dir_all(&order.calls_dir)
         .map_err(said("cannot create its folder of sockets"))?;
+    if spec.sandbox != SandboxMode::None {
+        sandbox::probe::refuse_disks(&spec.rights.devices)?;
+    }
     let (group, not_held) = around.group(spec, order.generation);
     let policy = Policy {
         name: spec.name.clone(),
@@ -268,7 +301,8 @@ async fn start(
         not_held,
     };
     let inherited: Vec<_> = std::env::vars_os().collect();
-    let confined = sandbox::confine(spec.sandbox, &policy, probe, &inherited)?;
+    let place = place.map_or(Path::new(""), |place| &place.path);
+    let confined = sandbox::confine(spec.sandbox, &policy, probe, place, &inherited)?;
     let listener = order.listener.map_err(said("it has no socket"))?;
     let (ours, theirs) = StdStream::pair().map_err(said("no control socket"))?;
     ours.set_nonblocking(true)
@@ -282,7 +316,7 @@ async fn start(
             (listener, control::LISTENER_FD),
             (theirs.into(), control::CONTROL_FD),
         ],
-        is_sandbox: confined.in_force.kind == "bwrap",
+        is_sandbox: confined.in_force.kind != "none",
     };
     let keeper = process::start(start)
         .await
@@ -378,15 +412,11 @@ async fn hear(ear: &mut Ear) -> Option<Said> {
     }
 }
 
-/// The cell's own pid outside. A shim knows only the one inside: the guardian's child is the sandbox, whose child is the
-/// shim, whose child is the cell.
+/// The cell's own pid outside. A shim knows only the one inside.
 fn host_pid(outer: i32, inner: i32, in_force: &InForce) -> u32 {
     let found = match in_force.kind.as_str() {
-        "bwrap" => procfs::only_child(outer)
-            .and_then(procfs::only_child)
-            .and_then(procfs::only_child)
-            .unwrap_or(outer),
-        _ => inner,
+        "none" => inner,
+        _ => procfs::inside(outer, inner).unwrap_or(outer),
     };
     u32::try_from(found).unwrap_or(0)
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::lease::{self, Lease};
+use super::sandbox::place;
 use super::{cgroup, procfs};
 use crate::error::{Context, Error, Result};
 
@@ -132,6 +133,7 @@ pub(super) fn clear(folder: &Path) -> Cleaned {
         lease::remove(&path);
     }
     cgroup::clear_session(folder);
+    place::clear(folder);
     remove_sockets(folder, &mut cleaned.sockets);
     for entry in entries(&folder.join(CALLS)) {
         remove_sockets(&entry, &mut Vec::new());

@@ -19,7 +19,7 @@ use super::listeners::{Key, Listeners};
 use super::logs::Log;
 use super::porter::Porter;
 use super::running::{Order, Running, Surroundings};
-use super::sandbox::{Probe, probe};
+use super::sandbox::{Probe, SandboxMode, probe};
 use super::session::{self, Lock};
 use super::state::{Action, Door, Generation, Input, Said, State, SwapId};
 use super::types::{Outcome, SupervisorConfig, SupervisorEvent};
@@ -53,7 +53,7 @@ pub(super) fn start(
             run_dir: config.run_dir.clone(),
             home: config.home.clone(),
             keeper,
-            probe: tokio::sync::OnceCell::new(),
+            probes: Default::default(),
             group: cgroup::Session::open(&config.run_dir),
         }),
         config,
@@ -384,12 +384,17 @@ impl Owner {
     }
 }
 
-/// What this machine can do, found out by the first cell that is started.
-pub(super) async fn probed(cell: &tokio::sync::OnceCell<Probe>) -> Probe {
-    let find_out = || async {
-        tokio::task::spawn_blocking(probe::probe)
+/// What this machine can do for a mode, found out by the first cell that is started so.
+pub(super) async fn probed(around: &Surroundings, mode: SandboxMode) -> Probe {
+    let [bwrap, podman] = &around.probes;
+    if mode == SandboxMode::Podman {
+        let look = || probe::podman(&around.keeper, Some(&around.run_dir));
+        return podman.get_or_init(look).await.clone();
+    }
+    let look = || async {
+        tokio::task::spawn_blocking(probe::bwrap)
             .await
             .unwrap_or_else(|_| Probe::Nothing("looking for one failed".to_owned()))
     };
-    cell.get_or_init(find_out).await.clone()
+    bwrap.get_or_init(look).await.clone()
 }

@@ -110,7 +110,7 @@ pub enum Stream {
 /// What confines a process that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InForce {
-    /// `bwrap` or `none`.
+    /// `bwrap`, `podman` or `none`.
     pub kind: String,
     /// Why it is weaker than the best that this tool knows, if it is.
     pub weaker: Option<String>,

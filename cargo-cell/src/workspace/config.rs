@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::restart::{self, Restart};
 use super::rights::Rights;
+use super::sandbox::SandboxMode;
 use super::{limits, rights};
 use crate::error::{Error, Result};
 
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The sandbox of this cell, unless the command line says otherwise: `auto`, `bwrap` or `none`.
-    pub sandbox: Option<String>,
+    pub sandbox: Option<SandboxMode>,
     /// Whether two generations may live side by side during a swap. A cell that owns a database file says `false`.
     pub overlap: bool,
     /// Environment variables.
@@ -64,7 +65,6 @@ const KEYS: [&str; 11] = [
     "cell", "restart", "sandbox", "overlap", "env", "drain", "grace", "ready", "calls", "bindings",
     "limits",
 ];
-const SANDBOXES: [&str; 3] = ["auto", "bwrap", "none"];
 /// A cell may not hold up a swap for longer than anybody would wait for one.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -189,18 +189,6 @@ fn one_or_several(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// Checks the name of a sandbox.
-pub fn sandbox(name: &str, place: &str) -> Result<String> {
-    if SANDBOXES.contains(&name) {
-        return Ok(name.to_owned());
-    }
-    let error = Error::user(format!("unknown sandbox `{name}` in `{place}`"));
-    Err(error.hint(match similar(name, &SANDBOXES) {
-        Some(close) => format!("did you mean `{close}`?"),
-        None => format!("one of {}", SANDBOXES.join(", ")),
-    }))
-}
-
 /// A key that is none of these; `table` is empty for the file itself.
 pub(super) fn unknown_key(table: &str, key: &str, known: &[&str], place: &str) -> Error {
     let dot = if table.is_empty() { "" } else { "." };
@@ -288,7 +276,7 @@ mod tests {
             .expect("it is valid")
             .expect("it is a cell");
         let expected = Config {
-            sandbox: Some("bwrap".to_owned()),
+            sandbox: Some(SandboxMode::Bwrap),
             overlap: false,
             env: [("A".to_owned(), "b".to_owned())].into(),
             drain: Duration::from_millis(500),

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod metadata;
 pub mod restart;
 pub mod rights;
+pub mod sandbox;
 
 use std::path::{Path, PathBuf};
 

@@ -39,6 +39,16 @@ mod button_service {
         }
     }
 
+    /// What is in a folder; nothing where there is none.
+    #[cell::handler]
+    async fn list(path: String) -> String {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.join(" ")
+    }
+
     /// Writes a file.
     #[cell::handler]
     async fn write(path: String) -> String {

@@ -13,6 +13,13 @@ use crate::shell;
 /// does.
 pub fn ensure() -> Result<()> {
     ensure_bwrap();
+    for program in ["podman", "crun"] {
+        ensure_debian(
+            program,
+            program,
+            "`--sandbox podman` is tested to be refused, and not in use",
+        );
+    }
     ensure_debian("tmux", "tmux", "the test of the terminal UI fails");
     ensure_vulkan();
     ensure_components()?;

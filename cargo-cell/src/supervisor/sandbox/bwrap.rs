@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Host, Policy, confinement, own_env};
 
 /// Where the sandbox holds what is not at its place on the host.
-const INSIDE: &str = "/cell";
+pub(super) const INSIDE: &str = "/cell";
 /// Settings and switches of the kernel that are in no namespace. Where the tool runs as root a cell owns these files.
 const PROC_READ_ONLY: [&str; 5] = [
     "/proc/bus",
@@ -33,7 +33,7 @@ pub(super) fn argv(policy: &Policy, host: &Host) -> Vec<OsString> {
     if let Some(group) = &policy.group {
         args.0.extend([confinement::in_group(group), "--".into()]);
     }
-    args.0.push(host.bwrap.clone().into());
+    args.0.push(host.program.clone().into());
     args.flags(&[
         "--unshare-user",
         "--unshare-pid",
@@ -74,6 +74,9 @@ pub(super) fn argv(policy: &Policy, host: &Host) -> Vec<OsString> {
     args.mount("--bind", &policy.data_dir, &policy.data_dir);
     for path in &policy.rights.write {
         args.mount("--bind", path, path);
+    }
+    for device in &policy.rights.devices {
+        args.mount("--dev-bind", device, device);
     }
     let binary = Path::new(INSIDE).join("bin").join(&policy.name);
     let shim = Path::new(INSIDE).join("shim");
@@ -117,7 +120,7 @@ pub(super) fn env(
 }
 
 /// What lies in the package's folder and must not be seen.
-fn hidden(policy: &Policy) -> Vec<PathBuf> {
+pub(super) fn hidden(policy: &Policy) -> Vec<PathBuf> {
     let candidates = [&policy.home, &policy.run_dir];
     let mut found: Vec<PathBuf> = candidates
         .into_iter()
@@ -131,14 +134,15 @@ fn hidden(policy: &Policy) -> Vec<PathBuf> {
     found
 }
 
-struct Args(Vec<OsString>);
+/// A command line that grows.
+pub(super) struct Args(pub(super) Vec<OsString>);
 
 impl Args {
-    fn flags(&mut self, flags: &[&str]) {
+    pub(super) fn flags(&mut self, flags: &[&str]) {
         self.0.extend(flags.iter().map(OsString::from));
     }
 
-    fn pair(&mut self, name: &str, value: &str) -> &mut Self {
+    pub(super) fn pair(&mut self, name: &str, value: &str) -> &mut Self {
         self.flags(&[name, value]);
         self
     }
@@ -155,10 +159,11 @@ mod tests {
 
     fn host() -> Host {
         Host {
-            bwrap: "/usr/bin/bwrap".into(),
+            program: "/usr/bin/bwrap".into(),
             folders: vec!["/usr".into(), "/etc/ld.so.cache".into()],
             links: vec![("/lib".into(), "usr/lib".into())],
             masked: vec!["/proc/keys".into()],
+            ulimits: Vec::new(),
         }
     }
 
@@ -219,6 +224,16 @@ mod tests {
         let data = text.find("--bind /w/stats/.cell/data/1").expect("bound");
         assert!(hide < data, "{text}");
         assert!(!text.contains("--tmpfs /w/stats/.cell/run"), "{text}");
+    }
+
+    #[test]
+    fn devices_stay_devices() {
+        let mut policy = policy();
+        policy.rights.devices = vec!["/dev/dri".into()];
+        let text = text(&policy);
+        let fresh = text.find("--dev /dev ").expect("a /dev of its own");
+        let bound = text.find("--dev-bind /dev/dri /dev/dri").expect("bound");
+        assert!(fresh < bound, "{text}");
     }
 
     #[test]

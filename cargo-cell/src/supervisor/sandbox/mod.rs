@@ -2,48 +2,20 @@
 
 mod bwrap;
 mod none;
+pub(super) mod place;
+mod podman;
 pub mod probe;
 pub(super) mod seccomp;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::str::FromStr;
-
-use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 use super::confinement;
 use super::types::InForce;
 use crate::workspace::rights::Rights;
+pub use crate::workspace::sandbox::SandboxMode;
 pub use probe::{Host, Probe};
-
-/// The sandbox that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SandboxMode {
-    /// The strongest that works here; what is in force is shown.
-    #[default]
-    Auto,
-    /// Bubblewrap, or an error.
-    Bwrap,
-    /// No confinement; a guardian still kills what it leaves behind.
-    None,
-}
-
-impl FromStr for SandboxMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(SandboxMode::Auto),
-            "bwrap" => Ok(SandboxMode::Bwrap),
-            "none" => Ok(SandboxMode::None),
-            other => Err(format!(
-                "unknown sandbox `{other}`: `auto`, `bwrap` and `none` are known"
-            )),
-        }
-    }
-}
 
 /// What one generation of a cell is to run with.
 #[derive(Debug, Clone)]
@@ -89,11 +61,13 @@ pub struct Confined {
     pub in_force: InForce,
 }
 
-/// Picks what confines a cell; an error where what was asked for does not work here.
+/// Picks what confines a cell; an error where what was asked for does not work here. `probe` is the mode's own, and `place`
+/// a folder for what podman keeps.
 pub fn confine(
     mode: SandboxMode,
     policy: &Policy,
     probe: &Probe,
+    place: &Path,
     inherited: &[(OsString, OsString)],
 ) -> Result<Confined, String> {
     let in_force = |kind: &str, weaker: Option<String>| {
@@ -106,26 +80,36 @@ pub fn confine(
             weaker: (!weaker.is_empty()).then(|| weaker.join("; ")),
         }
     };
+    let open = |weaker: Option<String>| Confined {
+        argv: none::argv(policy),
+        env: none::env(policy, inherited),
+        in_force: in_force("none", weaker),
+    };
     match (mode, probe) {
-        (SandboxMode::None, _) => Ok(Confined {
-            argv: none::argv(policy),
-            env: none::env(policy, inherited),
-            in_force: in_force("none", None),
-        }),
-        (SandboxMode::Auto | SandboxMode::Bwrap, Probe::Bwrap(host)) => Ok(Confined {
+        (SandboxMode::None, _) => Ok(open(None)),
+        (SandboxMode::Auto | SandboxMode::Bwrap, Probe::Works(host)) => Ok(Confined {
             argv: bwrap::argv(policy, host),
             env: bwrap::env(policy, inherited),
             in_force: in_force("bwrap", None),
         }),
-        (SandboxMode::Auto, Probe::Nothing(why)) => Ok(Confined {
-            argv: none::argv(policy),
-            env: none::env(policy, inherited),
-            in_force: in_force("none", Some(why.clone())),
-        }),
-        (SandboxMode::Bwrap, Probe::Nothing(why)) => Err(format!(
-            "the sandbox `bwrap` does not work here: {why}; `cargo cell doctor` says more, `--sandbox none` runs without"
-        )),
+        (SandboxMode::Podman, Probe::Works(host)) => {
+            let (argv, env) = podman::command(policy, host, place, inherited)?;
+            Ok(Confined {
+                argv,
+                env,
+                in_force: in_force("podman", None),
+            })
+        }
+        (SandboxMode::Auto, Probe::Nothing(why)) => Ok(open(Some(why.clone()))),
+        (SandboxMode::Bwrap, Probe::Nothing(why)) => Err(missing("bwrap", why)),
+        (SandboxMode::Podman, Probe::Nothing(why)) => Err(missing("podman", why)),
     }
+}
+
+fn missing(sandbox: &str, why: &str) -> String {
+    format!(
+        "the sandbox `{sandbox}` does not work here: {why}; `cargo cell doctor` says more, `--sandbox none` runs without"
+    )
 }
 
 /// Limits that were asked for and do not hold, or not wholly.
@@ -196,34 +180,45 @@ mod tests {
     }
 
     #[test]
-    fn auto_says_when_it_is_weaker_and_bwrap_never_is() {
+    fn auto_says_when_it_is_weaker_and_the_others_never_are() {
         let nothing = Probe::Nothing("there is no `bwrap`".to_owned());
-        let picked = confine(SandboxMode::Auto, &policy(), &nothing, &[]).expect("runs");
+        let picked =
+            confine(SandboxMode::Auto, &policy(), &nothing, Path::new(""), &[]).expect("runs");
         assert_eq!(picked.in_force.kind, "none");
         assert_eq!(
             picked.in_force.weaker.as_deref(),
             Some("there is no `bwrap`")
         );
-        let error = confine(SandboxMode::Bwrap, &policy(), &nothing, &[]).expect_err("refused");
-        assert!(
-            error.contains("there is no `bwrap`") && error.contains("--sandbox none"),
-            "{error}"
-        );
-        let bwrap = Probe::Bwrap(Host::default());
-        let picked = confine(SandboxMode::Auto, &policy(), &bwrap, &[]).expect("runs");
-        assert_eq!(
-            (picked.in_force.kind.as_str(), picked.in_force.weaker),
-            ("bwrap", None)
-        );
+        let place = Path::new("/tmp/p");
+        for asked in [SandboxMode::Bwrap, SandboxMode::Podman] {
+            let error = confine(asked, &policy(), &nothing, place, &[]).expect_err("refused");
+            assert!(
+                error.contains("there is no `bwrap`") && error.contains("--sandbox none"),
+                "{error}"
+            );
+        }
+        let works = Probe::Works(Host::default());
+        for (asked, kind) in [
+            (SandboxMode::Auto, "bwrap"),
+            (SandboxMode::Bwrap, "bwrap"),
+            (SandboxMode::Podman, "podman"),
+            (SandboxMode::None, "none"),
+        ] {
+            let picked = confine(asked, &policy(), &works, place, &[]).expect("runs");
+            assert_eq!(
+                (picked.in_force.kind.as_str(), picked.in_force.weaker),
+                (kind, None)
+            );
+        }
     }
 
     #[test]
     fn a_limit_that_does_not_hold_is_said() {
         let mut policy = policy();
         policy.not_held = vec!["pids.max", "cpu.max"];
-        let host = Probe::Bwrap(Host::default());
+        let host = Probe::Works(Host::default());
         let weaker = |mode, policy: &Policy| {
-            let picked = confine(mode, policy, &host, &[]).expect("runs");
+            let picked = confine(mode, policy, &host, Path::new(""), &[]).expect("runs");
             picked.in_force.weaker.unwrap_or_default()
         };
         let open = weaker(SandboxMode::None, &policy);
@@ -237,17 +232,5 @@ mod tests {
         policy.as_root = true;
         let boxed = weaker(SandboxMode::Bwrap, &policy);
         assert!(boxed.contains("limits.processes"), "{boxed}");
-    }
-
-    #[test]
-    fn names_are_parsed() {
-        for (text, mode) in [
-            ("auto", SandboxMode::Auto),
-            ("bwrap", SandboxMode::Bwrap),
-            ("none", SandboxMode::None),
-        ] {
-            assert_eq!(text.parse(), Ok(mode));
-        }
-        assert!("podman?".parse::<SandboxMode>().is_err());
     }
 }
