@@ -1,7 +1,9 @@
 //! The command tree and what every command shares.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Effects, Styles};
@@ -93,6 +95,24 @@ enum Command {
     Completions(commands::completions::Args),
 }
 
+impl Command {
+    fn is_about_what_runs(&self) -> bool {
+        matches!(
+            self,
+            Command::Dev(_)
+                | Command::Up(_)
+                | Command::Attach(_)
+                | Command::Top(_)
+                | Command::Status(_)
+                | Command::Logs(_)
+                | Command::Call(_)
+                | Command::Restart(_)
+                | Command::Down(_)
+                | Command::Clean(_)
+        )
+    }
+}
+
 /// What a command works with.
 #[derive(Clone)]
 pub struct Context {
@@ -167,7 +187,38 @@ fn context(global: &Global, reporter: &Reporter) -> Result<Context> {
     })
 }
 
+/// Refuses to look for what runs in another user's folder: nothing in it can be reached, which would look like nothing.
+fn ours(home: &Path) -> Result<()> {
+    let run = home.join("run");
+    let found = match run.metadata() {
+        Err(cause) if cause.kind() == ErrorKind::PermissionDenied => home.metadata(),
+        found => found,
+    };
+    // One that is not there is created.
+    let Ok(metadata) = found else {
+        return Ok(());
+    };
+    let (owner, own) = (metadata.uid(), nix::unistd::geteuid().as_raw());
+    if owner == own {
+        return Ok(());
+    }
+    let named = |uid| match nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)) {
+        Ok(Some(user)) => format!("`{}` (user {uid})", user.name),
+        _ => format!("user {uid}"),
+    };
+    let error = format!(
+        "`{}` belongs to {}, and you are {}",
+        home.display(),
+        named(owner),
+        named(own)
+    );
+    Err(Error::environment(error).hint("give a folder of your own with `--home DIR` or CELL_HOME"))
+}
+
 fn dispatch(context: &Context, command: Command) -> Result<()> {
+    if command.is_about_what_runs() {
+        ours(&context.home)?;
+    }
     match command {
         Command::New(args) => commands::new::run(context, &args),
         Command::Dev(args) => commands::dev::run(context, &args),

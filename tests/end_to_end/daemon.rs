@@ -52,6 +52,12 @@ fn one_cell_goes_down_alone_and_comes_back_with_its_next_caller() {
         let runs = std::path::Path::new(&format!("/proc/{pid}")).exists();
         assert_eq!(runs, cell != "button_service", "{cell}");
     }
+    let (_, text) = outcome(&success(workspace.run(["up", "button_service"])));
+    assert!(
+        text.contains("added `button_service` to what runs"),
+        "{text}"
+    );
+    success(workspace.run(["down", "button_service"]));
     // The panel calls it.
     assert!(workspace.call(&["panel", "describe", "\"ok\""]).is_ok());
     assert_eq!(row(&workspace, "button_service")["state"], "ready");
@@ -98,8 +104,12 @@ fn up_runs_in_the_background_and_down_leaves_nothing() {
     }
     let pid = supervisor(&workspace);
     assert!(workspace.call(&["panel", "describe", "\"ok\""]).is_ok());
-    success(workspace.run(["up"]));
+    let (_, text) = outcome(&success(workspace.run(["up"])));
+    let already = format!("2 cells run already in the background (pid {pid})");
+    assert!(text.contains(&already), "{text}");
     assert_eq!(supervisor(&workspace), pid);
+    let (_, text) = outcome(&success(workspace.run(["up", "--sandbox", "none"])));
+    assert!(text.contains("`--sandbox none` changes nothing"), "{text}");
     // Another tool is refused with the owner's name.
     let (code, text) = outcome(&workspace.run(["dev"]));
     assert!(

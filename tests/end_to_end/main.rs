@@ -39,6 +39,7 @@ mod terminal;
 #[path = "../bindings/tools.rs"]
 mod tools;
 mod tui;
+mod users;
 
 /// A file that no `mod` names would never run.
 #[test]

@@ -3,26 +3,34 @@
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::daemon::Down;
 use crate::support::{Workspace, eventually, success};
 
 /// A tmux of our own, with nobody's settings.
 struct Terminal<'a> {
     workspace: &'a Workspace,
+    /// Whether what runs ends with it.
+    owns: bool,
     server: String,
 }
 
 impl<'a> Terminal<'a> {
-    /// Runs `cargo cell dev` on a terminal of this size; what it returns is printed below.
-    fn dev(workspace: &'a Workspace, width: u16, height: u16) -> Self {
+    /// Runs `cargo cell` with a command on a terminal of this size; what it returns is printed below.
+    fn run_tool(workspace: &'a Workspace, what: &str, width: u16, height: u16) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let server = format!("cell-test-{}-{number}", std::process::id());
-        let terminal = Terminal { workspace, server };
+        let owns = what == "dev";
+        let terminal = Terminal {
+            workspace,
+            owns,
+            server,
+        };
         let mut command = terminal.tmux(&["new-session", "-d"]);
         command
             .args(["-x", &width.to_string(), "-y", &height.to_string()])
             .arg(format!(
-                "{} dev; echo returned $?; exec sleep 1000",
+                "{} {what}; echo returned $?; exec sleep 1000",
                 env!("CARGO_BIN_EXE_cargo-cell")
             ))
             .current_dir(workspace.root())
@@ -72,6 +80,9 @@ impl Drop for Terminal<'_> {
     fn drop(&mut self) {
         // Closes the terminal, as a person would: the tool stops its cells.
         let _ = self.tmux(&["kill-server"]).output();
+        if !self.owns || std::thread::panicking() {
+            return;
+        }
         eventually("the cells to be gone with the terminal", || {
             let left = self.workspace.processes();
             if left.is_empty() {
@@ -88,7 +99,7 @@ fn the_terminal_ui_shows_edits_and_gives_the_terminal_back() {
     let workspace = Workspace::new("hello");
     success(workspace.run(["build"]));
     let good = workspace.read("button/src/main.rs");
-    let terminal = Terminal::dev(&workspace, 80, 24);
+    let terminal = Terminal::run_tool(&workspace, "dev", 80, 24);
     let screen = terminal.shows(&["2/2 cells serve", "button_service ready", "panel "]);
     assert!(
         screen.lines().all(|line| line.chars().count() <= 80),
@@ -128,8 +139,28 @@ fn the_terminal_ui_shows_edits_and_gives_the_terminal_back() {
 fn a_closed_terminal_leaves_nothing() {
     let workspace = Workspace::new("hello");
     success(workspace.run(["build"]));
-    let terminal = Terminal::dev(&workspace, 100, 30);
+    let terminal = Terminal::run_tool(&workspace, "dev", 100, 30);
     terminal.shows(&["2/2 cells serve"]);
     drop(terminal);
     assert_eq!(workspace.sockets(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn attached_it_shows_what_runs_elsewhere_and_leaves_it_running() {
+    let workspace = Workspace::new("hello");
+    success(workspace.run(["up"]));
+    let _down = Down(&workspace);
+    let pids = workspace.pids();
+    let terminal = Terminal::run_tool(&workspace, "attach", 80, 24);
+    terminal.shows(&["2/2 cells serve", "button_service ready", "q leave"]);
+    success(workspace.run(["restart", "panel"]));
+    terminal.shows(&["panel          ready       3"]);
+    terminal.press("q");
+    terminal.shows(&["returned 0"]);
+    assert_eq!(workspace.pids()[0], pids[0]);
+    // Where what runs ends, the view ends with it and the terminal is given back.
+    let again = Terminal::run_tool(&workspace, "attach", 200, 50);
+    again.shows(&["2/2 cells serve"]);
+    success(workspace.run(["down"]));
+    again.shows(&["returned 0"]);
 }

@@ -35,7 +35,7 @@ pub(super) fn follow(context: &Context, run_dir: &std::path::Path) -> Result<boo
         let _ = leave.send(Ok(true));
         Ok(())
     };
-    let screen = dev::take_screen(context, run_dir, stop)?;
+    let screen = dev::take_screen(context, run_dir, true, stop)?;
     let past = screen || context.reporter.is_json();
     let (shown, run_dir) = (context.clone(), run_dir.to_owned());
     std::thread::spawn(move || {

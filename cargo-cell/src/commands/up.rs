@@ -63,8 +63,17 @@ fn start(context: &Context, workspace: &Workspace, args: &Args) -> Result<()> {
     let dirs = crate::workspace::Dirs::new(&context.home, &workspace.root);
     // Two at once: the second waits here until the first can be asked.
     let turn = detached::turn(&dirs)?;
+    let before = super::status_of(&dirs.run)?.map(|status| ready(&status));
     let outcome = match wait(context, &dirs.run, args, false)? {
-        Some(outcome) => outcome,
+        Some(outcome) => {
+            if let Some(sandbox) = &args.sandbox {
+                let message = format!(
+                    "`--sandbox {sandbox}` changes nothing: what runs keeps what it was started with; `cargo cell down` stops it"
+                );
+                context.reporter.event(&Event::Warning { message });
+            }
+            outcome
+        }
         None => {
             let mut arguments = args.cells.clone();
             if args.lazy {
@@ -78,7 +87,16 @@ fn start(context: &Context, workspace: &Workspace, args: &Args) -> Result<()> {
             wait(context, &dirs.run, args, true)?.ok_or_else(ended)?
         }
     };
-    told(context, &outcome)
+    told(context, &outcome, before.as_deref())
+}
+
+/// The cells that serve.
+fn ready(status: &Value) -> Vec<String> {
+    let cells = status["cells"].as_array().into_iter().flatten();
+    let serve = cells.filter(|cell| cell["state"] == "ready");
+    serve
+        .filter_map(|cell| cell["name"].as_str().map(str::to_owned))
+        .collect()
 }
 
 /// Waits until every cell serves or has failed to; nothing when no loop runs.
@@ -112,7 +130,7 @@ fn ended() -> Error {
         .hint("`cargo cell dev` shows what happens in this terminal")
 }
 
-fn told(context: &Context, outcome: &Value) -> Result<()> {
+fn told(context: &Context, outcome: &Value, before: Option<&[String]>) -> Result<()> {
     let failed: Vec<&str> = outcome["failed"]
         .as_array()
         .into_iter()
@@ -121,11 +139,9 @@ fn told(context: &Context, outcome: &Value) -> Result<()> {
         .collect();
     let pid = outcome["pid"].as_u64().unwrap_or_default();
     if failed.is_empty() {
-        let cells = outcome["serving"].as_array().map_or(0, Vec::len);
-        let message = format!(
-            "{cells} {} in the background (pid {pid}); `cargo cell attach` shows what happens, `cargo cell down` stops it",
-            if cells == 1 { "cell runs" } else { "cells run" }
-        );
+        let serving = outcome["serving"].as_array().into_iter().flatten();
+        let serving: Vec<&str> = serving.filter_map(Value::as_str).collect();
+        let message = said(&serving, pid, before);
         context.reporter.event(&Event::Note { message });
         return Ok(());
     }
@@ -136,4 +152,66 @@ fn told(context: &Context, outcome: &Value) -> Result<()> {
         names.join(", ")
     );
     Err(Error::user(error).hint("`cargo cell status` says why; `cargo cell down` stops everything"))
+}
+
+/// What became of it: started, found running, or added to what ran. `before` are the cells that served already, where a
+/// supervisor ran.
+fn said(serving: &[&str], pid: u64, before: Option<&[String]>) -> String {
+    let count = match serving.len() {
+        1 => "1 cell runs".to_owned(),
+        cells => format!("{cells} cells run"),
+    };
+    let help = "`cargo cell attach` shows what happens, `cargo cell down` stops it";
+    let Some(before) = before else {
+        return format!("{count} in the background (pid {pid}); {help}");
+    };
+    let is_new = |cell: &&&str| !before.iter().any(|old| old == **cell);
+    let added: Vec<String> = serving
+        .iter()
+        .filter(is_new)
+        .map(|cell| format!("`{cell}`"))
+        .collect();
+    match added.is_empty() {
+        true => format!(
+            "{count} already in the background (pid {pid}), nothing was to be started; {help}"
+        ),
+        false => format!(
+            "added {} to what runs in the background (pid {pid}): {count}; {help}",
+            added.join(", ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_whether_it_started_attached_or_added() {
+        let ran = ["a".to_owned()];
+        type Case<'a> = (&'a [&'a str], Option<&'a [String]>, &'a str);
+        let table: [Case<'_>; 5] = [
+            (&["a", "b"], None, "2 cells run in the background (pid 7); "),
+            (&[], None, "0 cells run in the background (pid 7); "),
+            (
+                &["a"],
+                Some(&ran),
+                "1 cell runs already in the background (pid 7), nothing was to be started; ",
+            ),
+            (
+                &["a", "b"],
+                Some(&ran),
+                "added `b` to what runs in the background (pid 7): 2 cells run; ",
+            ),
+            (
+                &["a", "b"],
+                Some(&[]),
+                "added `a`, `b` to what runs in the background (pid 7): 2 cells run; ",
+            ),
+        ];
+        for (serving, before, start) in table {
+            let said = said(serving, 7, before);
+            assert!(said.starts_with(start), "{said}");
+        }
+    }
 }

@@ -66,7 +66,7 @@ pub fn start(context: &Context, options: Options) -> Result<()> {
         // As if the terminal had said it: the second one hastens.
         let stop =
             || nix::sys::signal::raise(nix::sys::signal::Signal::SIGINT).map_err(|e| e.to_string());
-        take_screen(context, &dirs.run, stop)?;
+        take_screen(context, &dirs.run, false, stop)?;
     }
     let reporter = context.reporter.clone();
     let hub = Arc::new(hub::Hub::default());
@@ -121,13 +121,14 @@ pub fn start(context: &Context, options: Options) -> Result<()> {
 pub fn take_screen(
     context: &Context,
     run_dir: &Path,
+    leaves: bool,
     stop: impl Fn() -> std::result::Result<(), String> + Send + Sync + 'static,
 ) -> Result<bool> {
     let wanted = wants_screen(context)?;
     if wanted {
         context
             .reporter
-            .take_screen(asker(run_dir.to_owned(), stop));
+            .take_screen(asker(run_dir.to_owned(), stop), leaves);
     }
     Ok(wanted)
 }

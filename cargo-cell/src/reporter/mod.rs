@@ -69,7 +69,7 @@ enum Order {
     Result(String),
     BadResult(String),
     Error(Error, f64),
-    Screen(Asker),
+    Screen(Asker, bool),
     ShowTimings,
     Finish(std::sync::mpsc::SyncSender<()>),
 }
@@ -120,9 +120,10 @@ impl Reporter {
         self.order(Order::ShowTimings);
     }
 
-    /// Shows events on the whole terminal from now on; `asker` answers what its keys ask.
-    pub fn take_screen(&self, asker: Asker) {
-        self.order(Order::Screen(asker));
+    /// Shows events on the whole terminal from now on; `asker` answers what its keys ask. `leaves` says whether the key that
+    /// ends it leaves what runs behind.
+    pub fn take_screen(&self, asker: Asker, leaves: bool) {
+        self.order(Order::Screen(asker, leaves));
     }
 
     /// Whether JSON events are asked for.
@@ -177,13 +178,16 @@ fn print(settings: Settings, orders: &Receiver<Order>, backlog: &AtomicUsize, lo
         }
         match order {
             Order::ShowTimings => plain.timings = true,
-            Order::Screen(asker) => match tui::Tui::start(asker, colours(choice)) {
-                Ok(tui) => screen = Some(tui),
-                Err(cause) => {
-                    let message = format!("no terminal UI: {cause}");
-                    plain.event(&Event::Warning { message });
+            Order::Screen(asker, leaves) => {
+                let colour = colours(choice);
+                match tui::Tui::start(asker, tui::Look { colour, leaves }) {
+                    Ok(tui) => screen = Some(tui),
+                    Err(cause) => {
+                        let message = format!("no terminal UI: {cause}");
+                        plain.event(&Event::Warning { message });
+                    }
                 }
-            },
+            }
             Order::Event(event, _) if let Some(screen) = &screen => screen.event(&event),
             Order::Event(event, at_ms) => show(settings, &mut plain, &mut stdout, &event, at_ms),
             Order::Result(text) => result(&mut stdout, &text),

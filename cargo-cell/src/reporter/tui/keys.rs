@@ -21,9 +21,12 @@ pub(super) const KEYS: [(&str, &str); 16] = [
     ("b", "build again"),
     ("y", "copy what is shown"),
     ("w", "where the time of the last save went"),
-    ("q Ctrl-C", "stop everything; again: at once"),
+    (LEAVE, "stop everything; again: at once"),
     ("?", "this help"),
 ];
+
+/// What stops everything, or leaves the view of what runs elsewhere.
+pub(super) const LEAVE: &str = "q Ctrl-C";
 
 /// Takes a key; `page` is how many lines the lower half shows.
 pub(super) fn press(model: &mut Model, key: KeyEvent, page: usize) -> Option<Effect> {

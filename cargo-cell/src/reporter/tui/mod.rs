@@ -26,7 +26,7 @@ use super::{Ask, Asker};
 use crate::event::Event;
 use crate::supervisor::SupervisorEvent;
 use model::{Effect, Model};
-use view::Look;
+pub(super) use view::Look;
 
 /// How often usage is measured, and at most so often is a busy log drawn: 30 times a second.
 const SAMPLE: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ pub(super) struct Tui {
 
 impl Tui {
     /// Takes the terminal. An error leaves it as it was.
-    pub(super) fn start(asker: Asker, colour: bool) -> io::Result<Tui> {
+    pub(super) fn start(asker: Asker, look: Look) -> io::Result<Tui> {
         let screen = Screen::open()?;
         let (messages, received) = channel();
         let inputs = messages.clone();
@@ -68,7 +68,7 @@ impl Tui {
         let back = messages.clone();
         std::thread::Builder::new()
             .name("tui".into())
-            .spawn(move || run(screen, &received, &back, &asker, Look { colour }))?;
+            .spawn(move || run(screen, &received, &back, &asker, look))?;
         Ok(Tui { messages })
     }
 

@@ -117,7 +117,10 @@ fn key(model: &mut Model, code: KeyCode) -> Option<Effect> {
 
 fn frame(model: &Model, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
-    let look = Look { colour: false };
+    let look = Look {
+        colour: false,
+        leaves: false,
+    };
     terminal
         .draw(|frame| {
             draw(frame, model, look);

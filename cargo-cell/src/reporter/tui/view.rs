@@ -6,14 +6,16 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row as TableRow, Table, TableState, Wrap};
 
-use super::keys::KEYS;
+use super::keys::{KEYS, LEAVE};
 use super::model::{Model, Pane, Row, Work};
 use crate::usage::{bytes, micros};
 
 /// Whether colours are used; a word says the same.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
-    pub(super) colour: bool,
+pub(in crate::reporter) struct Look {
+    pub(in crate::reporter) colour: bool,
+    /// Whether `q` leaves what runs behind; else it stops everything.
+    pub(in crate::reporter) leaves: bool,
 }
 
 impl Look {
@@ -42,7 +44,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, look: Look) -> usize {
     let inner = block.inner(pane);
     frame.render_widget(block, pane);
     lower(frame, model, look, inner);
-    frame.render_widget(footer(model), foot);
+    frame.render_widget(footer(model, look), foot);
     usize::from(inner.height)
 }
 
@@ -187,7 +189,7 @@ fn lower(frame: &mut Frame<'_>, model: &Model, look: Look, area: Rect) {
             let lines = match model.pane {
                 Pane::Graph => graph(model),
                 Pane::Timings => timings(model),
-                _ => help(),
+                _ => help(look),
             };
             let scroll = model.scroll.min(lines.len().saturating_sub(1)) as u16;
             frame.render_widget(Paragraph::new(lines).scroll((scroll, 0)), area);
@@ -284,17 +286,23 @@ fn timings(model: &Model) -> Vec<Line<'_>> {
     ]
 }
 
-fn help() -> Vec<Line<'static>> {
+fn help(look: Look) -> Vec<Line<'static>> {
     KEYS.iter()
-        .map(|(key, what)| Line::from(format!("  {key:<12}{what}")))
+        .map(|(key, what)| match (look.leaves, *key) {
+            (true, LEAVE) => Line::from(format!("  {key:<12}leave; what runs goes on")),
+            _ => Line::from(format!("  {key:<12}{what}")),
+        })
         .collect()
 }
 
-fn footer(model: &Model) -> Line<'_> {
+fn footer(model: &Model, look: Look) -> Line<'_> {
+    let end = if look.leaves { "leave" } else { "stop" };
     match (&model.typing, &model.word) {
         (Some(typed), _) => Line::from(format!("/{typed}▏")),
-        (None, Some(word)) => Line::from(format!(" ? keys  q stop  {word}")),
-        (None, None) => Line::from(" ? keys  e wrong  l logs  g graph  r restart  b build  q stop"),
+        (None, Some(word)) => Line::from(format!(" ? keys  q {end}  {word}")),
+        (None, None) => Line::from(format!(
+            " ? keys  e wrong  l logs  g graph  r restart  b build  q {end}"
+        )),
     }
 }
 
