@@ -30,7 +30,7 @@ pub(super) struct Confinement {
     pub(super) no_new_privileges: bool,
     /// Filters, loaded in order.
     pub(super) filters: Vec<BpfProgram>,
-    /// The control group that it starts in: its file `cgroup.procs`.
+    /// The control group that it starts in: its folder.
     pub(super) group: Option<OwnedFd>,
 }
 
@@ -107,10 +107,9 @@ pub(super) fn group(argument: &OsStr) -> Option<PathBuf> {
 }
 
 fn open(group: &Path) -> Result<OwnedFd, String> {
-    let file = group.join("cgroup.procs");
-    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-    nix::fcntl::open(&file, flags, Mode::empty())
-        .map_err(|error| format!("cannot open {}: {error}", file.display()))
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(group, flags, Mode::empty())
+        .map_err(|error| format!("cannot open {}: {error}", group.display()))
 }
 
 fn flag(argument: &OsStr) -> Option<(&str, Option<u64>)> {

@@ -131,18 +131,54 @@ pub(super) fn fork_exec(launch: Launch) -> io::Result<Launched> {
         confinement: &launch.confinement,
         parent: launch.dies_with_us.then(|| nix::unistd::getpid().as_raw()),
     };
-    // SAFETY: the child calls only async-signal-safe functions until it executes or exits.
-    let pid = unsafe { libc::fork() };
+    let entered = launch.confinement.group.as_ref().and_then(fork_into);
+    let pid = match entered {
+        Some(pid) => pid,
+        // SAFETY: the child calls only async-signal-safe functions until it executes or exits.
+        None => unsafe { libc::fork() },
+    };
     match pid {
         -1 => Err(io::Error::last_os_error()),
         // SAFETY: this is the child of the fork above.
-        0 => unsafe { child(&plan) },
+        0 => unsafe { child(&plan, entered.is_some()) },
         _ => {
             drop(complain);
             drop(moves);
             started(pid, errors)
         }
     }
+}
+
+/// Forks a child that is born in a control group. To move one there later costs a grace period of the kernel's RCU, ten
+/// milliseconds and more after a rest. Nothing where it does not work, an old kernel for example: then the child moves itself,
+/// and says what is wrong.
+fn fork_into(group: &OwnedFd) -> Option<i32> {
+    /// `struct clone_args` of `linux/sched.h`, up to the field that is needed.
+    #[repr(C)]
+    #[derive(Default)]
+    struct CloneArgs {
+        flags: u64,
+        pidfd: u64,
+        child_tid: u64,
+        parent_tid: u64,
+        exit_signal: u64,
+        stack: u64,
+        stack_size: u64,
+        tls: u64,
+        set_tid: u64,
+        set_tid_size: u64,
+        cgroup: u64,
+    }
+    const CLONE_INTO_CGROUP: u64 = 1 << 33;
+    let args = CloneArgs {
+        flags: CLONE_INTO_CGROUP,
+        exit_signal: libc::SIGCHLD as u64,
+        cgroup: group.as_raw_fd() as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: without CLONE_VM this is a fork; the child calls only async-signal-safe functions until it executes or exits.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &args, size_of::<CloneArgs>()) };
+    (pid >= 0).then_some(pid as i32)
 }
 
 fn started(pid: i32, errors: OwnedFd) -> io::Result<Launched> {
@@ -185,7 +221,7 @@ struct Plan<'a> {
 /// The child between fork and exec.
 ///
 /// SAFETY: must be called in a freshly forked child; calls only async-signal-safe functions.
-unsafe fn child(plan: &Plan<'_>) -> ! {
+unsafe fn child(plan: &Plan<'_>, in_group: bool) -> ! {
     // SAFETY: system calls on memory that the parent prepared; nothing allocates or locks.
     unsafe {
         let mut none: libc::sigset_t = std::mem::zeroed();
@@ -230,7 +266,7 @@ unsafe fn child(plan: &Plan<'_>) -> ! {
         if !plan.cwd.is_null() && libc::chdir(plan.cwd) < 0 {
             fail(plan.complain);
         }
-        if !confine(plan.confinement) {
+        if !confine(plan.confinement, in_group) {
             fail(plan.complain);
         }
         libc::execve(plan.path, plan.argv, plan.env);
@@ -241,12 +277,14 @@ unsafe fn child(plan: &Plan<'_>) -> ! {
 /// Puts everything upon this process, the filter last: it may refuse what the rest needs.
 ///
 /// SAFETY: as for [`child`].
-unsafe fn confine(confinement: &Confinement) -> bool {
+unsafe fn confine(confinement: &Confinement, in_group: bool) -> bool {
     // SAFETY: system calls on locals and on memory that the parent prepared.
     unsafe {
-        if let Some(group) = &confinement.group {
+        if let Some(group) = confinement.group.as_ref().filter(|_| !in_group) {
+            let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+            let file = libc::openat(group.as_raw_fd(), c"cgroup.procs".as_ptr(), flags);
             // Zero is whoever writes it.
-            if libc::write(group.as_raw_fd(), c"0".as_ptr().cast(), 1) != 1 {
+            if file < 0 || libc::write(file, c"0".as_ptr().cast(), 1) != 1 {
                 return false;
             }
         }
