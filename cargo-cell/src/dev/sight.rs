@@ -104,6 +104,7 @@ impl Sight {
         }
         let mut trouble = Ok(());
         let mut paths = Vec::new();
+        let whole = raw.paths.last().filter(|_| raw.whole).cloned();
         for path in raw.paths {
             if path
                 .file_name()
@@ -120,7 +121,18 @@ impl Sight {
             paths.extend(self.tracker.within(&path).cloned());
             paths.push(path);
         }
+        let passed: Vec<PathBuf> = paths
+            .iter()
+            .filter(|path| !self.tracker.knows(path) && !path.exists())
+            .cloned()
+            .collect();
         self.debounce.push(paths, raw.at);
+        for path in passed {
+            self.debounce.passed(&path);
+        }
+        if let Some(path) = whole {
+            self.debounce.whole(&path);
+        }
         trouble
     }
 

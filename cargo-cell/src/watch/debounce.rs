@@ -1,20 +1,24 @@
 //! Waits until saves have settled, by a clock that is passed in.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// An editor's save is several events within a millisecond or two.
+/// An editor's save is several events within a millisecond or two, and who writes several files has more to come.
 pub const QUIET: Duration = Duration::from_millis(8);
-/// Shaders alone settle sooner: a look at one takes a millisecond, where a build takes seconds, and the next frame waits.
-pub const QUIET_SHADERS: Duration = Duration::from_millis(3);
+/// A single file that was closed after writing, or moved to its place, is whole: what is waited for is only whether its save
+/// is one of several. Shaders settle as soon too: a look at one takes a millisecond, where a build takes seconds, and the next
+/// frame waits.
+pub const QUIET_WHOLE: Duration = Duration::from_millis(3);
 /// A stream of events that never ends must not hold up a build.
 pub const LONGEST: Duration = Duration::from_millis(100);
 
-/// Collects paths until nothing happens for [`QUIET`], or [`LONGEST`] is over.
+/// Collects paths until nothing happens for [`QUIET`] or [`QUIET_WHOLE`], or [`LONGEST`] is over.
 #[derive(Debug, Default)]
 pub struct Debounce {
     paths: BTreeSet<PathBuf>,
+    /// Those of them that somebody may still be writing.
+    open: BTreeSet<PathBuf>,
     rescan: bool,
     first: Option<Instant>,
     last: Option<Instant>,
@@ -37,10 +41,24 @@ impl Debounce {
     /// Something happened to these files.
     pub fn push(&mut self, paths: impl IntoIterator<Item = PathBuf>, now: Instant) {
         let before = self.paths.len();
-        self.paths.extend(paths);
+        for path in paths {
+            self.open.insert(path.clone());
+            self.paths.insert(path);
+        }
         if self.paths.len() > before || self.first.is_some() {
             self.touch(now);
         }
+    }
+
+    /// What happened to this file last was the end of its save.
+    pub fn whole(&mut self, path: &Path) {
+        self.open.remove(path);
+    }
+
+    /// Nothing is to be waited for at this path: it came and went, as the temporary files of a save do.
+    pub fn passed(&mut self, path: &Path) {
+        self.open.remove(path);
+        self.paths.remove(path);
     }
 
     /// Events were lost.
@@ -60,8 +78,10 @@ impl Debounce {
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let is_shader = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "wgsl");
-        let quiet = match !self.rescan && self.paths.iter().all(is_shader) {
-            true => QUIET_SHADERS,
+        let one_save = self.open.is_empty() && self.paths.len() == 1;
+        let soon = one_save || self.paths.iter().all(is_shader);
+        let quiet = match soon && !self.rescan {
+            true => QUIET_WHOLE,
             false => QUIET,
         };
         let settled = self
@@ -85,6 +105,7 @@ impl Debounce {
         if let Some((_, waiting)) = self.again.take() {
             paths.extend(waiting);
         }
+        self.open.clear();
         self.first = None;
         self.last = None;
         Some(Settled {
@@ -139,6 +160,53 @@ mod tests {
         debounce.push(paths(&["a.wgsl", "a.rs"]), at(10));
         assert_eq!(debounce.take(at(13)), None);
         assert!(debounce.take(at(18)).is_some());
+    }
+
+    #[test]
+    fn one_whole_file_settles_sooner_than_what_may_go_on() {
+        enum Event {
+            Touched(&'static str),
+            Whole(&'static str),
+            Passed(&'static str),
+            Lost,
+        }
+        use Event::{Lost, Passed, Touched, Whole};
+        // Each row: what happens, all at once; after how many milliseconds it has settled.
+        let table: [(&str, &[Event], u64); 7] = [
+            ("written and closed", &[Touched("a"), Whole("a")], 3),
+            ("still being written", &[Touched("a")], 8),
+            (
+                "written again after it was closed",
+                &[Touched("a"), Whole("a"), Touched("a")],
+                8,
+            ),
+            (
+                "one of several",
+                &[Touched("a"), Whole("a"), Touched("b"), Whole("b")],
+                8,
+            ),
+            (
+                "a temporary file, renamed",
+                &[Touched("tmp"), Touched("a"), Whole("a"), Passed("tmp")],
+                3,
+            ),
+            ("events were lost", &[Touched("a"), Whole("a"), Lost], 8),
+            ("nothing that stays", &[Touched("tmp"), Passed("tmp")], 3),
+        ];
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        for (what, events, settled) in table {
+            let mut debounce = Debounce::default();
+            for event in events {
+                match event {
+                    Touched(path) => debounce.push(paths(&[path]), at(0)),
+                    Whole(path) => debounce.whole(Path::new(path)),
+                    Passed(path) => debounce.passed(Path::new(path)),
+                    Lost => debounce.rescan(at(0)),
+                }
+            }
+            assert_eq!(debounce.due(), Some(at(settled)), "{what}");
+        }
     }
 
     #[test]

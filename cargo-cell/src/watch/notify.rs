@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -24,6 +24,8 @@ const READ_MAX: u64 = 16 << 20;
 pub struct Raw {
     /// To these files or folders.
     pub paths: Vec<PathBuf>,
+    /// It was the end of a save of the last of them: closed after writing, or moved to where it is.
+    pub whole: bool,
     /// Events were lost.
     pub rescan: bool,
     /// When it was seen.
@@ -49,10 +51,12 @@ impl Watch {
             let raw_event = match event {
                 Ok(event) if event.need_rescan() => Raw {
                     paths: Vec::new(),
+                    whole: false,
                     rescan: true,
                     at,
                 },
                 Ok(event) if matters(&event.kind) => Raw {
+                    whole: ends_a_save(&event.kind),
                     paths: event.paths,
                     rescan: false,
                     at,
@@ -60,6 +64,7 @@ impl Watch {
                 Ok(_) => return,
                 Err(_) => Raw {
                     paths: Vec::new(),
+                    whole: false,
                     rescan: true,
                     at,
                 },
@@ -253,6 +258,15 @@ fn matters(kind: &EventKind) -> bool {
         EventKind::Modify(ModifyKind::Metadata(_)) => false,
         _ => true,
     }
+}
+
+/// Of a move within the watched folders the last path is the new one.
+fn ends_a_save(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both))
+    )
 }
 
 fn cannot_watch(cause: &notify::Error, folder: &Path) -> Error {
