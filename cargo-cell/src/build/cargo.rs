@@ -52,8 +52,12 @@ pub struct Span {
 }
 
 /// Runs one cargo process over the workspace. Always the same one: other `-p` sets unify features differently and give
-/// other binaries.
-pub async fn run(job: &Job, sink: &Sink) -> Result<(Said, Span)> {
+/// other binaries. `linked` is told of each binary as soon as cargo names it.
+pub async fn run(
+    job: &Job,
+    sink: &Sink,
+    linked: &(dyn Fn(&Binary) + Sync),
+) -> Result<(Said, Span)> {
     let cargo = crate::workspace::metadata::cargo();
     let fixed = [
         "build",
@@ -84,7 +88,7 @@ pub async fn run(job: &Job, sink: &Sink) -> Result<(Said, Span)> {
     while more_out || more_err {
         tokio::select! {
             line = stdout.next_segment(), if more_out => match line {
-                Ok(Some(line)) => hear(&mut said, &String::from_utf8_lossy(&line)),
+                Ok(Some(line)) => hear(&mut said, &String::from_utf8_lossy(&line), linked),
                 _ => more_out = false,
             },
             line = stderr.next_segment(), if more_err => match line {
@@ -104,9 +108,12 @@ pub async fn run(job: &Job, sink: &Sink) -> Result<(Said, Span)> {
     ))
 }
 
-fn hear(said: &mut Said, line: &str) {
+fn hear(said: &mut Said, line: &str, linked: &dyn Fn(&Binary)) {
     match messages::parse(line) {
-        Some(Message::Binary(binary)) => said.binaries.push(binary),
+        Some(Message::Binary(binary)) => {
+            linked(&binary);
+            said.binaries.push(binary);
+        }
         Some(Message::Diagnostic {
             package_id,
             diagnostic,

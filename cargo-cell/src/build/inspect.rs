@@ -28,8 +28,8 @@ pub struct Known {
     pub private: PathBuf,
     /// What its records say.
     pub inspected: Inspected,
-    /// The files that it is made of.
-    pub sources: BTreeSet<PathBuf>,
+    /// The files that it is made of; nothing as long as cargo has not said so, which it does at the end of a build.
+    pub sources: Option<BTreeSet<PathBuf>>,
 }
 
 /// What the records in an executable say.
@@ -100,6 +100,22 @@ fn one(
     before: Option<&Known>,
     bin_dir: Option<&Path>,
 ) -> Result<Known> {
+    let mut known = binary(cell, executable, before, bin_dir)?;
+    // Without dep-info nothing is filtered: at worst a change that does not matter starts a build that does nothing.
+    known.sources.get_or_insert_with(|| {
+        let text = std::fs::read_to_string(executable.with_extension("d")).unwrap_or_default();
+        real(&dep_info::parse(&text))
+    });
+    Ok(known)
+}
+
+/// What the executable itself says; nothing about what it is made of, unless that is known.
+pub(super) fn binary(
+    cell: &Cell,
+    executable: &Path,
+    before: Option<&Known>,
+    bin_dir: Option<&Path>,
+) -> Result<Known> {
     let cannot = || {
         format!(
             "cannot read the executable of `{}` at `{}`",
@@ -128,18 +144,12 @@ fn one(
         }
         None => executable.to_owned(),
     };
-    // Without dep-info nothing is filtered: at worst a change that does not matter starts a build that does nothing.
-    let sources = std::fs::read_to_string(executable.with_extension("d")).unwrap_or_default();
-    let sources = dep_info::parse(&sources)
-        .iter()
-        .map(|file| real(file))
-        .collect();
     Ok(Known {
         stat,
         hash,
         private,
         inspected,
-        sources,
+        sources: None,
     })
 }
 
@@ -165,16 +175,20 @@ pub fn committed(root: &Path) -> BTreeSet<String> {
     names
 }
 
-/// The watch reports canonical paths; cargo's may lead through a symlink.
-fn real(file: &Path) -> PathBuf {
-    match (
-        file.parent()
-            .and_then(|folder| std::fs::canonicalize(folder).ok()),
-        file.file_name(),
-    ) {
-        (Some(folder), Some(name)) => folder.join(name),
-        _ => file.to_owned(),
-    }
+/// The watch reports canonical paths; cargo's may lead through a symlink. Most files share a few folders.
+fn real(files: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut folders: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
+    let mut real = |file: &PathBuf| {
+        let (folder, name) = (file.parent()?, file.file_name()?);
+        if !folders.contains_key(folder) {
+            folders.insert(folder.to_owned(), std::fs::canonicalize(folder).ok());
+        }
+        Some(folders.get(folder)?.as_ref()?.join(name))
+    };
+    files
+        .iter()
+        .map(|file| real(file).unwrap_or_else(|| file.clone()))
+        .collect()
 }
 
 fn records(cell: &Cell, executable: &Path) -> Result<Inspected> {

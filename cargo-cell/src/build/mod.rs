@@ -7,6 +7,7 @@ pub mod binary;
 mod bound;
 pub mod cargo;
 pub mod dep_info;
+mod early;
 mod follow;
 pub mod inspect;
 pub mod messages;
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::event::{Diagnostic, Event, Level, Sink};
 use crate::watch::OwnWrites;
 use crate::workspace::{Cell, Workspace};
+use early::Early;
 use inspect::Known;
 use plan::{Round, failures};
 
@@ -149,7 +151,10 @@ impl Builder {
                 batch: number,
                 round: batch.rounds,
             });
-            let (said, span) = cargo::run(&job, sink).await?;
+            let early = Early::start(self.bin_dir.clone());
+            let linked = |binary: &_| early.linked(workspace, binary, &self.known);
+            let (said, span) = cargo::run(&job, sink, &linked).await?;
+            self.known.extend(early.finish().await);
             batch.in_cargo += span.done - span.spawned;
             batch.span = Some(cargo::Span {
                 spawned: batch.span.map_or(span.spawned, |first| first.spawned),
@@ -230,7 +235,9 @@ impl Builder {
                     calls,
                 },
             );
-            batch.sources.extend(known.sources.iter().cloned());
+            batch
+                .sources
+                .extend(known.sources.iter().flatten().cloned());
             self.known.insert((*executable).to_owned(), known);
         }
         Ok(())
