@@ -1,15 +1,18 @@
-//! `cargo xtask bench loop`: what the loop adds to the compiler's own time.
+//! `cargo xtask bench loop`: what the loop adds to the compiler's own time, beside others who build and start again.
 //!
-//! Each edit is written twice in one run: into a workspace that nobody watches, where `cargo build` alone is timed, and
-//! into an identical one under `cargo cell dev`, where the time runs from the write to the first answer of the new code.
+//! Each edit is written once for each in one run, one after the other: into a workspace that nobody watches, where `cargo build`
+//! alone is timed; into an identical one under `cargo cell dev`; and into one each under watchexec and bacon, which build and
+//! run the same cell without a sandbox. The time runs from the write to the first answer of the new code to the same client.
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, bail, ensure};
 
+use super::loop_probe::{Probe, Program, now};
+use super::loop_report::{self, Sample, Taken};
+use super::loop_rivals::{Rival, Who};
 use crate::session::Session;
 use crate::shell::{self, Scratch};
 use crate::tools;
@@ -19,97 +22,175 @@ pub struct Args {
     /// How many edits
     #[arg(long, default_value_t = 20)]
     edits: u32,
+    /// Compare with nobody else: neither watchexec nor bacon is needed
+    #[arg(long)]
+    alone: bool,
 }
 
 const CELLS: usize = 2;
 const SOURCE: &str = "button/src/main.rs";
+/// The end of the line that is edited.
 const BODY: &str = "hover_t: 0.42";
-
-struct Sample {
-    /// Write → the new code answers.
-    whole: Duration,
-    /// The same edit, `cargo build` alone.
-    build: Duration,
-    /// Where the loop says that the time went.
-    timings: Value,
-}
 
 /// Runs the benchmark.
 pub fn run(args: &Args) -> Result<()> {
     tools::ensure_bwrap();
+    let rivals = match args.alone {
+        true => None,
+        false => Some(tools::ensure_watchers()),
+    };
     let tool = shell::build_fast_tool()?;
     let scratch = Scratch::new("cell-bench")?;
-    let [watched, alone] = ["watched", "alone"].map(|name| scratch.path().join(name));
-    for workspace in [&watched, &alone] {
-        let mut create = shell::command(&tool);
-        shell::run(
-            create
-                .args(["new", "--template", "hello"])
-                .arg(workspace)
-                .env("CELL_HOME", scratch.path()),
-        )?;
-    }
-    build(&alone, &scratch.path().join("alone-target"))?;
-    let mut session = Session::start(
-        &tool,
-        &watched,
-        scratch.path(),
-        &scratch.path().join("watched-target"),
+    let place = |name: &str| Place::of(scratch.path(), name);
+    let alone = place("alone");
+    alone.create(&tool)?;
+    build(&alone.workspace, &alone.target)?;
+    let probe = Program::build(
+        &scratch.path().join("probe"),
+        &alone.workspace,
+        &alone.target,
     )?;
+    let watched = place("watched");
+    watched.copy(&tool, &alone)?;
+    let mut session = Session::start(&tool, &watched.workspace, &watched.home, &watched.target)?;
     session.until_serving(CELLS, |_| {})?;
+    let mut ours = probe.start(&watched.home)?;
+    let mut others = Vec::new();
+    if let Some(Ok(programs)) = &rivals {
+        for who in Who::ALL {
+            let place = place(who.name());
+            place.copy(&tool, &alone)?;
+            let rival = who.start(programs, &place.workspace, &place.home, &place.target)?;
+            let mut probe = probe.start(&place.home)?;
+            probe.want(BODY.rsplit(' ').next().unwrap_or_default())?;
+            probe
+                .answered()
+                .with_context(|| format!("{} does not start the cell", who.name()))?;
+            others.push(Other {
+                who,
+                place,
+                probe,
+                _rival: rival,
+            });
+        }
+    }
 
     let mut samples = Vec::new();
-    // The first edit warms both sides up and does not count.
+    // The first edit warms everybody up and does not count.
     for edit in 0..=args.edits {
-        let body = format!("hover_t: {}.5", edit + 1);
-        let before = write(&alone, &body)?;
-        build(&alone, &scratch.path().join("alone-target"))?;
-        let build = before.elapsed();
+        let value = format!("{}.5", edit + 1);
+        let before = write(&alone.workspace, &value)?;
+        build(&alone.workspace, &alone.target)?;
+        let build = now()?.saturating_sub(before);
 
-        let started = session.edit("button_service", || write(&watched, &body), |_| {})?;
-        let whole = started.elapsed();
-        let answer = session.call("button_service", "get_state", &["\"ok\""])?;
+        let taken = session.edit(
+            "button_service",
+            || take(&mut ours, &watched.workspace, &value),
+            |_| {},
+        )?;
         ensure!(
-            answer.contains(&format!("{}.5", edit + 1)),
-            "the swap is over, but the old code answers: {answer}"
+            taken.failed == 0,
+            "{} calls failed during a swap",
+            taken.failed
         );
         let timings =
             session.until(|event| (event["reason"] == "timings").then(|| event.clone()))?;
+        let mut theirs = Vec::new();
+        for other in &mut others {
+            let taken = take(&mut other.probe, &other.place.workspace, &value)?;
+            theirs.push((other.who.name(), taken));
+        }
         if edit > 0 {
             samples.push(Sample {
-                whole,
                 build,
+                ours: taken,
+                theirs,
                 timings,
             });
         }
     }
     session.down()?;
-    report(&samples);
+    drop(others);
+    loop_report::print(&samples);
+    if let Some(Err(error)) = rivals {
+        bail!("watchexec and bacon were not measured: {error:#}; `--alone` does without them");
+    }
     Ok(())
 }
 
-fn write(workspace: &Path, body: &str) -> Result<Instant> {
+/// Somebody who watches, and a client of what it runs.
+struct Other {
+    who: Who,
+    place: Place,
+    probe: Probe,
+    _rival: Rival,
+}
+
+/// A workspace of the template `hello`, and the folders that go with it.
+struct Place {
+    workspace: PathBuf,
+    home: PathBuf,
+    target: PathBuf,
+}
+
+impl Place {
+    fn of(scratch: &Path, name: &str) -> Self {
+        let folder = |what: &str| scratch.join(format!("{name}{what}"));
+        Place {
+            workspace: scratch.join(name),
+            home: folder("-home"),
+            target: folder("-target"),
+        }
+    }
+
+    fn create(&self, tool: &Path) -> Result<()> {
+        std::fs::create_dir_all(&self.home)?;
+        let mut new = shell::command(tool);
+        new.args(["new", "--template", "hello"])
+            .arg(&self.workspace);
+        shell::run(new.env("CELL_HOME", &self.home))
+    }
+
+    /// The same workspace again, with what has been built for the first: dependencies are compiled once.
+    fn copy(&self, tool: &Path, first: &Place) -> Result<()> {
+        self.create(tool)?;
+        std::fs::copy(
+            first.workspace.join("Cargo.lock"),
+            self.workspace.join("Cargo.lock"),
+        )?;
+        let mut copy = shell::command("cp");
+        shell::run(copy.arg("-a").args([&first.target, &self.target]))
+    }
+}
+
+/// Writes an edit and waits for its answer.
+fn take(probe: &mut Probe, workspace: &Path, value: &str) -> Result<Taken> {
+    probe.want(value)?;
+    let written = write(workspace, value)?;
+    let answered = probe.answered()?;
+    Ok(Taken {
+        whole: answered.at.saturating_sub(written),
+        silence: answered.silence,
+        failed: answered.failed,
+    })
+}
+
+/// Lets the handler answer with another value; returns when that was written.
+fn write(workspace: &Path, value: &str) -> Result<Duration> {
     let source = workspace.join(SOURCE);
     let text = shell::read(&source)?;
+    // The field's type stands above; the value is the last one.
     let start = text
-        .find("hover_t: ")
+        .rfind("hover_t: ")
         .filter(|_| text.contains("pressed: true"))
         .context("the template has changed")?;
-    // The field's type stands above; the value is the last one.
-    let start = text.rfind("hover_t: ").unwrap_or(start);
     let end = start
         + text[start..]
             .find(" }")
             .context("the template has changed")?;
-    ensure!(
-        text[start..end].len() >= BODY.len() - 2,
-        "the template has changed"
-    );
-    shell::write(
-        &source,
-        &format!("{}{body}{}", &text[..start], &text[end..]),
-    )?;
-    Ok(Instant::now())
+    let edited = format!("{}hover_t: {value}{}", &text[..start], &text[end..]);
+    shell::write(&source, &edited)?;
+    now()
 }
 
 /// What the loop asks of cargo, without the loop.
@@ -121,55 +202,4 @@ pub(super) fn build(workspace: &Path, target: &Path) -> Result<()> {
         .env("CARGO_TARGET_DIR", target);
     shell::output(&mut cargo)?;
     Ok(())
-}
-
-fn report(samples: &[Sample]) {
-    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-    let timing = |name: &str| -> Vec<f64> {
-        let figures = samples.iter().map(|sample| &sample.timings[name]);
-        figures
-            .map(|figure| figure.as_f64().unwrap_or(f64::NAN))
-            .collect()
-    };
-    let phase = |to: &str, from: &str| -> Vec<f64> {
-        timing(to)
-            .iter()
-            .zip(timing(from))
-            .map(|(to, from)| to - from)
-            .collect()
-    };
-    let of = |figure: &dyn Fn(&Sample) -> f64| samples.iter().map(figure).collect();
-    let rows: [(&str, Vec<f64>); 10] = [
-        ("write -> new code serves", of(&|sample| ms(sample.whole))),
-        ("cargo build alone", of(&|sample| ms(sample.build))),
-        (
-            "the difference",
-            of(&|sample| ms(sample.whole) - ms(sample.build)),
-        ),
-        ("the loop's own clock: overhead", timing("overhead_ms")),
-        ("  write seen", timing("write_to_seen_ms")),
-        ("  settled and compared", timing("decided_ms")),
-        ("  cargo spawned", phase("cargo_spawned_ms", "decided_ms")),
-        ("  cargo", phase("cargo_done_ms", "cargo_spawned_ms")),
-        (
-            "  binaries and schemas",
-            phase("schema_done_ms", "cargo_done_ms"),
-        ),
-        ("  swap", phase("swap_done_ms", "schema_done_ms")),
-    ];
-    println!(
-        "\n{} edits of the button's handler, one warm-up edit not counted",
-        samples.len()
-    );
-    println!("{:<34} {:>10} {:>10}", "ms", "median", "p90");
-    for (name, mut figures) in rows {
-        figures.sort_by(f64::total_cmp);
-        let at = |share: usize| {
-            figures
-                .get(figures.len() * share / 100)
-                .copied()
-                .unwrap_or(f64::NAN)
-        };
-        println!("{name:<34} {:>10.1} {:>10.1}", at(50), at(90));
-    }
 }

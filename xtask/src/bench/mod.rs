@@ -3,6 +3,9 @@
 mod bind;
 mod edits;
 mod languages;
+mod loop_probe;
+mod loop_report;
+mod loop_rivals;
 mod scale;
 mod shader;
 
@@ -28,7 +31,7 @@ enum What {
     },
     /// Bindings of a service of 200 types: writing them in three languages, and what deriving them adds to `cargo check`
     Bind(bind::Args),
-    /// From the last write of an edit to the first answer of the new code, without the build
+    /// From the last write of an edit to the first answer of the new code, beside watchexec and bacon
     Loop(edits::Args),
     /// Sixty cells in five levels: until all are ready, and what the supervisor uses at rest
     Scale(scale::Args),

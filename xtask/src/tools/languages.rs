@@ -104,7 +104,11 @@ pub fn folder(name: &str) -> PathBuf {
 }
 
 /// Installs into a folder of `target/tools`, unless it holds what `version` describes.
-fn once(name: &str, version: &str, install: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+pub(super) fn once(
+    name: &str,
+    version: &str,
+    install: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
     let folder = folder(name);
     let stamp = folder.join("installed");
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == version) {

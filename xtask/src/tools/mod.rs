@@ -2,8 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "tasks look at folders")]
 
 mod languages;
+mod watchers;
 
 pub use languages::{ensure as ensure_languages, folder};
+pub use watchers::ensure_watchers;
 
 use anyhow::Result;
 
