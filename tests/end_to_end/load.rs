@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::support::{Workspace, rounds};
 
 /// Calls `panel.describe`, which calls the button, 200 times a second until told to stop, without any retry of its own.
-fn caller(workspace: &Workspace, stop: &AtomicBool) -> (usize, Vec<String>) {
+pub(crate) fn caller(workspace: &Workspace, stop: &AtomicBool) -> (usize, Vec<String>) {
     let snapshot = Snapshot::from_json(&workspace.read("schema/panel.json")).unwrap();
     let route = snapshot
         .routes

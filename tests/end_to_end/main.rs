@@ -21,6 +21,7 @@ mod editors;
 mod escape;
 mod explained;
 mod failures;
+mod flood;
 mod kill;
 mod kill_bomb;
 mod kill_torture;

@@ -2,6 +2,7 @@
 
 mod bind;
 mod edits;
+mod flood;
 mod languages;
 mod loop_probe;
 mod loop_report;

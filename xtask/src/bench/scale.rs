@@ -1,5 +1,5 @@
 //! `cargo xtask bench scale`: sixty cells in a graph of five levels, sandboxed: how long `up` takes when everything is built,
-//! and what the supervisor uses while nothing happens.
+//! what the supervisor uses while nothing happens, and while one of them floods its log.
 //!
 //! Beside it, in the same run, what nobody can avoid: cargo finding that nothing is to be built, and as many starts of an
 //! empty sandbox.
@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::edits::build;
+use super::flood;
 use crate::shell::{self, Scratch};
 use crate::tools;
 
@@ -34,7 +35,7 @@ const LEVELS: usize = 5;
 /// What we aim at: seconds until all are ready, share of a core at rest, bytes of the supervisor.
 const GOALS: (f64, f64, f64) = (3.0, 0.005, 40e6);
 
-struct Bench {
+pub(super) struct Bench {
     tool: PathBuf,
     workspace: PathBuf,
     home: PathBuf,
@@ -42,7 +43,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn tool(&self, args: &[&str]) -> Command {
+    pub(super) fn tool(&self, args: &[&str]) -> Command {
         let mut command = shell::command(&self.tool);
         command
             .args(args)
@@ -169,7 +170,7 @@ fn at_rest(bench: &Bench, seconds: u64) -> Result<()> {
         resident / GOALS.2,
         GOALS.2 / 1e6
     );
-    Ok(())
+    flood::run(bench, &name(0, 0), &name(1, 0), supervisor)
 }
 
 fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
@@ -184,7 +185,7 @@ fn serving(status: &Value) -> usize {
 }
 
 /// Processor time of a process, in seconds: fields 14 and 15 of proc_pid_stat(5), in hundredths.
-fn seconds_used(pid: u64) -> Result<f64> {
+pub(super) fn seconds_used(pid: u64) -> Result<f64> {
     let stat = shell::read(Path::new(&format!("/proc/{pid}/stat")))?;
     let rest = stat.rsplit(')').next().context("a name in parentheses")?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
@@ -192,7 +193,7 @@ fn seconds_used(pid: u64) -> Result<f64> {
     Ok((ticks(11)? + ticks(12)?) / 100.0)
 }
 
-fn resident(pid: u64) -> Result<f64> {
+pub(super) fn resident(pid: u64) -> Result<f64> {
     let status = shell::read(Path::new(&format!("/proc/{pid}/status")))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next());
@@ -287,10 +288,17 @@ fn source(level: usize, at: usize, width: usize) -> String {
         let _ = writeln!(text, "cell::client!(\"{callee}\");");
         let _ = write!(sum, " + crate::{callee}::ping(n).await.unwrap_or(0)");
     }
+    let more = match (level, at, &callees[..]) {
+        (0, 0, _) => flood::FLOODS.to_owned(),
+        (1, 0, [flooding, other]) => flood::PROBES
+            .replace("FLOODING", flooding)
+            .replace("OTHER", other),
+        _ => String::new(),
+    };
     let name = name(level, at);
     let _ = write!(
         text,
-        "\n#[cell::service]\nmod {name} {{\n    use cell_sdk::cell;\n\n    #[cell::handler]\n    async fn ping(n: u64) -> u64 {{\n        {sum}\n    }}\n}}\n\n#[tokio::main(flavor = \"current_thread\")]\nasync fn main() -> anyhow::Result<()> {{\n    cell::serve_local({name}::handlers()).await\n}}\n"
+        "\n#[cell::service]\nmod {name} {{\n    use cell_sdk::cell;\n\n    #[cell::handler]\n    async fn ping(n: u64) -> u64 {{\n        {sum}\n    }}\n{more}}}\n\n#[tokio::main(flavor = \"current_thread\")]\nasync fn main() -> anyhow::Result<()> {{\n    cell::serve_local({name}::handlers()).await\n}}\n"
     );
     text
 }
