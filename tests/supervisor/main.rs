@@ -8,6 +8,7 @@
 #[path = "../end_to_end/cgroups.rs"]
 mod cgroups;
 mod killed;
+mod limits;
 mod marks;
 mod swaps;
 
@@ -26,6 +27,7 @@ const SCRIPT: &str = r#"#!/bin/sh
 case "$MODE" in
   exit) echo "no port for me" >&2; exit 3 ;;
   hang) exec sleep 4321 ;;
+  bomb) ( for i in 1 2 3 4 5 6; do for j in 1 2 3 4 5 6; do sleep 4321 & echo "started one"; done; done ) ;;
   daemon) ( setsid sh -c 'setsid sleep 4321 >/dev/null 2>&1 &' & ) ;;
 esac
 if [ "$MODE" = stubborn ]; then trap '' TERM; fi

@@ -1,12 +1,8 @@
 //! Start, swap, fail, stop.
 
-use std::os::unix::process::CommandExt;
-use std::process::Command;
-
 use cargo_cell::supervisor::sandbox::{Probe, probe};
 use cargo_cell::supervisor::{CellPhase, SandboxMode, Supervisor, SupervisorEvent, Swap};
 
-use crate::cgroups::with_one_version;
 use crate::{Stage, config, marks};
 
 async fn serve_and_swap(sandbox: SandboxMode) {
@@ -92,63 +88,6 @@ async fn the_same_in_a_container() {
         "{reason}"
     );
     stage.stop().await;
-}
-
-/// What the test above does, and killing the tool, as root and as somebody else, where it is run by root.
-#[test]
-fn the_same_in_a_container_with_and_without_root() {
-    // SAFETY: it only returns a number.
-    if unsafe { libc::geteuid() } != 0 {
-        println!("this is not root: the test of containers has tried what it can");
-        return;
-    }
-    for (uid, test) in [
-        (None, "swaps::the_same_in_a_container"),
-        (
-            None,
-            "killed::a_killed_tool_leaves_no_process_and_no_socket",
-        ),
-        (Some(65_534), "swaps::the_same_in_a_container"),
-        (
-            Some(65_534),
-            "killed::a_killed_tool_leaves_no_process_and_no_socket",
-        ),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        nix::unistd::chown(folder.path(), uid.map(nix::unistd::Uid::from_raw), None).unwrap();
-        let mut again = Command::new(std::env::current_exe().unwrap());
-        again
-            .args(["--exact", test, "--nocapture"])
-            .env("SUPERVISOR_TEST_SANDBOX", "podman")
-            .env("TMPDIR", folder.path());
-        with_one_version(&mut again);
-        if let Some(uid) = uid {
-            // Runs after the one above, which needs root.
-            let become_other = move || {
-                nix::unistd::setgroups(&[])?;
-                nix::unistd::setgid(nix::unistd::Gid::from_raw(uid))?;
-                nix::unistd::setuid(nix::unistd::Uid::from_raw(uid))?;
-                Ok(())
-            };
-            // SAFETY: the closure makes system calls alone.
-            unsafe { again.pre_exec(become_other) };
-        }
-        match again.output() {
-            Err(cause) if cause.kind() == std::io::ErrorKind::PermissionDenied => {
-                println!("user {uid:?} may not read this test: {cause}");
-            }
-            output => {
-                let output = output.unwrap();
-                let said = String::from_utf8_lossy(&output.stdout);
-                println!("{test}, user {uid:?}: {said}");
-                let errors = String::from_utf8_lossy(&output.stderr);
-                assert!(
-                    output.status.success() && said.contains("1 passed"),
-                    "{errors}"
-                );
-            }
-        }
-    }
 }
 
 #[tokio::test]
