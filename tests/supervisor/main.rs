@@ -10,6 +10,7 @@ mod cgroups;
 mod killed;
 mod limits;
 mod marks;
+mod spares;
 mod swaps;
 
 use std::collections::BTreeMap;

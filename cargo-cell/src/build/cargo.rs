@@ -52,10 +52,11 @@ pub struct Span {
 }
 
 /// Runs one cargo process over the workspace. Always the same one: other `-p` sets unify features differently and give
-/// other binaries. `linked` is told of each binary as soon as cargo names it.
+/// other binaries. `spawned` is told when it runs, `linked` of each binary as soon as cargo names it.
 pub async fn run(
     job: &Job,
     sink: &Sink,
+    spawned: &(dyn Fn() + Sync),
     linked: &(dyn Fn(&Binary) + Sync),
 ) -> Result<(Said, Span)> {
     let cargo = crate::workspace::metadata::cargo();
@@ -77,7 +78,8 @@ pub async fn run(
             error
                 .hint("install a Rust toolchain from https://rustup.rs, or run `cargo cell doctor`")
         })?;
-    let spawned = Instant::now();
+    let started = Instant::now();
+    spawned();
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Error::bug("cargo was started without pipes"));
     };
@@ -102,7 +104,7 @@ pub async fn run(
     Ok((
         said,
         Span {
-            spawned,
+            spawned: started,
             done: Instant::now(),
         },
     ))

@@ -76,6 +76,8 @@ pub struct Batch {
     pub written: Vec<(PathBuf, Vec<u8>)>,
     /// The files that the binaries are made of.
     pub sources: BTreeSet<PathBuf>,
+    /// The same for each cell, by name.
+    pub made_of: BTreeMap<String, BTreeSet<PathBuf>>,
     /// When the first cargo process was spawned and when the last was done.
     pub span: Option<cargo::Span>,
     /// The time in cargo, all rounds.
@@ -139,6 +141,19 @@ impl Builder {
         writes: Writes,
         sink: &Sink,
     ) -> Result<Batch> {
+        self.batch_beside(workspace, number, writes, sink, &|| ())
+            .await
+    }
+
+    /// The same; `beside` is called in each round when cargo runs: for what can be done meanwhile, and must not delay it.
+    pub async fn batch_beside(
+        &mut self,
+        workspace: &Workspace,
+        number: u64,
+        writes: Writes,
+        sink: &Sink,
+        beside: &(dyn Fn() + Sync),
+    ) -> Result<Batch> {
         let job = cargo::Job {
             root: workspace.root.clone(),
             extra: self.extra.clone(),
@@ -153,7 +168,7 @@ impl Builder {
             });
             let early = Early::start(self.bin_dir.clone());
             let linked = |binary: &_| early.linked(workspace, binary, &self.known);
-            let (said, span) = cargo::run(&job, sink, &linked).await?;
+            let (said, span) = cargo::run(&job, sink, beside, &linked).await?;
             self.known.extend(early.finish().await);
             batch.in_cargo += span.done - span.spawned;
             batch.span = Some(cargo::Span {
@@ -210,6 +225,7 @@ impl Builder {
         let fresh = inspect::all(&wanted, &self.known, self.bin_dir.as_deref())?;
         batch.built.clear();
         batch.sources.clear();
+        batch.made_of.clear();
         let mut by_name: BTreeMap<String, String> = BTreeMap::new();
         for ((cell, executable), known) in wanted.iter().zip(fresh) {
             let inspected = &known.inspected;
@@ -221,6 +237,8 @@ impl Builder {
                 ))
                 .hint("rename the service of one of them, or opt one out with `cell = false` in its Cell.toml"));
             }
+            let sources = known.sources.clone().unwrap_or_default();
+            batch.made_of.insert(name.clone(), sources);
             let mut calls = inspected.calls.clone();
             calls.extend(cell.config.calls.iter().cloned());
             batch.built.insert(

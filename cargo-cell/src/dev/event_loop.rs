@@ -12,6 +12,7 @@ use std::time::Instant;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 
+use super::ahead::Ahead;
 use super::control::{Answers, Control, Request};
 use super::decide::{Action, Happened, State};
 use super::fleet::{Fleet, Outcome};
@@ -110,6 +111,8 @@ pub(super) struct Loop {
     /// The workspace could not be loaded: the next build tries again.
     pub(super) stale: bool,
     pub(super) sight: Sight,
+    /// Who is about to be swapped.
+    ahead: Ahead,
     /// The stamps of the changes that the next build takes, and of the builds under way.
     pub(super) stamps: Option<Stamps>,
     pub(super) batches: BTreeMap<u64, Progress>,
@@ -212,6 +215,7 @@ impl Loop {
             build: None,
             stale: false,
             sight,
+            ahead: Ahead::default(),
             stamps: None,
             batches: BTreeMap::new(),
             leaving: false,
@@ -331,6 +335,7 @@ impl Loop {
         if changed.is_empty() {
             return;
         }
+        self.ahead.changed(&changed);
         // Changes that wait for a build in progress count from the first of them.
         self.stamps.get_or_insert(seen.stamps);
         let paths = changed
@@ -394,13 +399,16 @@ impl Loop {
             },
         );
         self.sight.building();
+        let (fleet, ahead) = (self.fleet.clone(), self.ahead.building());
+        let beside = move || fleet.prepare(ahead.clone());
         let builder = self.builder.clone();
         let sink = self.sink.clone();
         let inputs = self.inputs.clone();
         let known = self.workspace.clone();
         let manifest = (reload || self.stale).then(|| self.manifest.clone());
         self.build = Some(tokio::spawn(async move {
-            let (workspace, outcome) = build(&builder, number, known, manifest, &sink).await;
+            let (workspace, outcome) =
+                build(&builder, number, known, manifest, &sink, &beside).await;
             // The loop may have left already.
             let _ = inputs.send(Input::Built(Box::new(Built {
                 batch: number,
@@ -428,6 +436,7 @@ impl Loop {
                 if let Err(errors) = self.sight.learn(&self.workspace, &batch) {
                     errors.iter().for_each(|error| self.failure(error));
                 }
+                self.ahead.built(&batch.made_of);
                 self.roster.built(&self.workspace, &batch);
                 if let Some(progress) = self.batches.get_mut(&built.batch) {
                     progress.batch = Some((batch, built.at));
@@ -457,6 +466,7 @@ async fn build(
     known: Workspace,
     manifest: Option<PathBuf>,
     sink: &Sink,
+    beside: &(dyn Fn() + Sync),
 ) -> (Option<Workspace>, Result<Batch>) {
     let reloaded = match manifest {
         None => None,
@@ -480,7 +490,7 @@ async fn build(
     let outcome = builder
         .lock()
         .await
-        .batch(workspace, number, Writes::Everything, sink)
+        .batch_beside(workspace, number, Writes::Everything, sink, beside)
         .await;
     (reloaded, outcome)
 }

@@ -110,6 +110,8 @@ pub trait Fleet: Send + Sync + 'static {
     fn measure(&self) {}
     /// A generation is to have this text of a shader that it holds.
     fn push_shader(&self, _cell: &str, _generation: u64, _shader: &ToCell) {}
+    /// These cells are about to get new builds; none is about to where the list is empty.
+    fn prepare(&self, _cells: Vec<String>) {}
     /// A cell is no longer part of the workspace.
     fn retire(&self, name: &str) -> Answer<()>;
     /// Stops a cell that a caller may start again; answers when its processes are gone.

@@ -2,6 +2,7 @@
 //!
 //! One loop over one closed enum ([`event_loop::Input`]) is the only cause of change.
 
+mod ahead;
 pub mod control;
 pub mod decide;
 pub mod detached;

@@ -40,6 +40,10 @@ impl Fleet for Supervisor {
         Supervisor::push_shader(self, cell, generation, shader);
     }
 
+    fn prepare(&self, cells: Vec<String>) {
+        Supervisor::prepare(self, cells);
+    }
+
     fn retire(&self, name: &str) -> Answer<()> {
         Supervisor::retire(self, name);
         Box::pin(async {})

@@ -151,6 +151,9 @@ impl Loop {
         let Some(progress) = self.batches.remove(&number) else {
             return;
         };
+        if self.batches.is_empty() {
+            self.fleet.prepare(Vec::new());
+        }
         if let Some((batch, built)) = progress.batch {
             let timings =
                 timing::timings(number, progress.stamps, &batch, built, at, progress.served);

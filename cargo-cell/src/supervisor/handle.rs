@@ -19,6 +19,8 @@ pub(super) enum Control {
     Retire(String),
     /// A cell is to run nothing until it is called; answered when its processes are gone.
     Rest(String, oneshot::Sender<()>),
+    /// These cells are to have a sandbox that stands ready, and no others.
+    Prepare(Vec<String>),
     /// A cell need not run: name, build, fingerprint.
     Park(String, Option<Box<CellSpec>>, u64),
     /// Stop everything; at once, when calls need not finish.
@@ -91,6 +93,12 @@ impl Supervisor {
     pub fn retire(&self, name: &str) {
         // A supervisor that has stopped has nothing to retire.
         let _ = self.control.send(Control::Retire(name.to_owned()));
+    }
+
+    /// These cells are about to get new builds: sandboxes are made ready for some of them, and end where nobody needs them.
+    pub fn prepare(&self, cells: Vec<String>) {
+        // A supervisor that has stopped starts nothing any more.
+        let _ = self.control.send(Control::Prepare(cells));
     }
 
     /// Drains and stops one cell; its next caller is announced as [`SupervisorEvent::Called`]. Returns when its processes are

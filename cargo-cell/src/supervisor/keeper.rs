@@ -2,7 +2,7 @@
 //! and end it when the tool says so or dies.
 //!
 //! Descriptor 5 is a socket to the tool. The tool writes `t` (terminate) or `k` (kill everything); its end means that the
-//! tool is gone. The keeper writes `spawned PID`, `failed WHY`, and at the end `code N` or `signal N`, each a line.
+//! tool is gone. One that was started with `--wait` starts its command at the line `g GENERATION`. The keeper writes `spawned PID`, `failed WHY`, and at the end `code N` or `signal N`, each a line.
 #![expect(
     unsafe_code,
     reason = "descriptors that were passed down have no owner yet"
@@ -22,6 +22,7 @@ use nix::unistd::Pid;
 
 use super::confinement;
 use super::fork::{Launch, fork_exec};
+use super::sandbox::GENERATION;
 
 /// The keeper's socket to the tool.
 pub(super) const LIFELINE: RawFd = 5;
@@ -31,6 +32,13 @@ pub(super) const OUTER_LIFELINE: RawFd = 6;
 pub(super) const TERMINATE: u8 = b't';
 /// Kill everything.
 pub(super) const KILL: u8 = b'k';
+
+/// The argument before all others of a keeper that starts its command only when it is told to.
+pub(super) const WAIT: &str = "--wait";
+/// Starts what the tool says to a keeper that waits: then the generation's number, and a line's end.
+pub(super) const GO: u8 = b'g';
+/// Digits of the largest number there is.
+const DIGITS_MAX: usize = 20;
 
 /// Signals that somebody may send to the keeper and that are meant for the command.
 const PASSED_ON: [Signal; 6] = [
@@ -67,10 +75,14 @@ pub(super) fn inherited(number: RawFd) -> Option<OwnedFd> {
 
 /// Starts the command, confined as the arguments before it say, with `passed` descriptors; `lifeline` is the keeper's own.
 pub(super) fn start(
-    arguments: Vec<OsString>,
+    mut arguments: Vec<OsString>,
     lifeline: RawFd,
     passed: &[RawFd],
 ) -> Result<Kept, ExitCode> {
+    let waits = arguments.first().is_some_and(|first| first == WAIT);
+    if waits {
+        arguments.remove(0);
+    }
     let Some(lifeline) = inherited(lifeline) else {
         // Without a lifeline nobody would ever end it: this is not how the tool calls us.
         return Err(ExitCode::from(2));
@@ -87,9 +99,17 @@ pub(super) fn start(
         .and_then(|()| SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK));
     let launched = blocked.map_err(std::io::Error::from).and_then(|signals| {
         let (confinement, argv) = confinement::read(arguments).map_err(std::io::Error::other)?;
+        let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+        if waits {
+            // All that takes time has been done by now.
+            let generation =
+                told(&mut lifeline).ok_or_else(|| std::io::Error::other("nobody needs it"))?;
+            env.retain(|(name, _)| name != GENERATION);
+            env.push((GENERATION.into(), generation.into()));
+        }
         let launch = Launch {
             argv,
-            env: std::env::vars_os().collect(),
+            env,
             cwd: None,
             fds: passed,
             dies_with_us: true,
@@ -111,6 +131,27 @@ pub(super) fn start(
             Err(ExitCode::from(127))
         }
     }
+}
+
+/// Waits until the tool says which generation this is; nothing where it says anything else, or is gone.
+fn told(lifeline: &mut UnixStream) -> Option<String> {
+    let mut byte = || {
+        let mut byte = [0_u8];
+        std::io::Read::read_exact(lifeline, &mut byte).ok()?;
+        Some(byte[0])
+    };
+    if byte()? != GO {
+        return None;
+    }
+    let mut number = String::new();
+    while number.len() <= DIGITS_MAX {
+        match byte()? {
+            digit @ b'0'..=b'9' => number.push(char::from(digit)),
+            b'\n' => return (!number.is_empty()).then_some(number),
+            _ => return None,
+        }
+    }
+    None
 }
 
 impl Kept {

@@ -28,6 +28,8 @@ mod outbox;
 mod porter;
 mod procfs;
 mod running;
+mod spare;
+mod starting;
 mod task;
 
 pub use handle::Supervisor;

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::confinement::Confinement;
 use super::fork::{Launch, Launched, launch};
-use super::keeper::{KILL, LIFELINE, OUTER_LIFELINE, TERMINATE};
+use super::keeper::{GO, KILL, LIFELINE, OUTER_LIFELINE, TERMINATE};
 use super::types::{Exit, SupervisorConfig};
 use crate::error::{Error, Result};
 
@@ -48,6 +48,16 @@ impl Lifeline {
     pub(super) fn terminate(&self) {
         // A keeper that is gone has nothing left to terminate.
         let _ = self.inner.try_write(&[TERMINATE]);
+    }
+
+    /// Lets a keeper that waits start its command; whether that was said.
+    pub(super) fn go(&self, generation: u64) -> bool {
+        let mut line = vec![GO];
+        line.extend(generation.to_string().bytes());
+        line.push(b'\n');
+        self.inner
+            .try_write(&line)
+            .is_ok_and(|sent| sent == line.len())
     }
 
     /// Kills the command and all that it started.

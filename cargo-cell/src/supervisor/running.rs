@@ -1,31 +1,25 @@
 //! One generation as a process: started, heard, drained, ended.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this file is the I/O edge of the supervisor for one process"
-)]
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cell_runtime::control::{self, FromCell, ToCell};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::mpsc;
 
 use super::cgroup;
 use super::lease::{self, Lease};
 use super::logs::Log;
 use super::outbox::Outbox;
-use super::process::{self, Keeper, Lifeline, Start, Watch, Word};
+use super::process::{Keeper, Lifeline, Watch, Word};
 use super::procfs;
-use super::sandbox::place::Place;
-use super::sandbox::{self, Policy, Probe, SandboxMode};
 use super::session::LEASES;
+use super::spare::Standing;
+use super::starting::{Started, Surroundings, start, vacate};
 use super::state::{Generation, Input, Said};
 use super::task::{Inputs, probed};
 use super::types::{CellSpec, Exit, InForce, ShaderSaid, Stream};
@@ -35,38 +29,6 @@ const LAST_LINES: usize = 20;
 /// How long the pipes of a generation that has ended are read when somebody still holds them open.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 
-/// What all generations of a session have around them.
-#[derive(Debug)]
-pub(super) struct Surroundings {
-    pub(super) run_dir: PathBuf,
-    pub(super) home: PathBuf,
-    pub(super) keeper: PathBuf,
-    /// What bubblewrap, and what podman can do here.
-    pub(super) probes: [OnceCell<Probe>; 2],
-    /// The session's control group, where one can be had.
-    pub(super) group: Option<cgroup::Session>,
-}
-
-impl Surroundings {
-    /// A control group for a generation, and the limits that it does not hold.
-    fn group(
-        &self,
-        spec: &CellSpec,
-        generation: Generation,
-    ) -> (Option<PathBuf>, Vec<&'static str>) {
-        let limits = &spec.rights.limits;
-        let name = format!("{}.{generation}", spec.name);
-        match self
-            .group
-            .as_ref()
-            .map(|group| group.generation(&name, limits))
-        {
-            Some(Ok((group, missing))) => (Some(group), missing),
-            Some(Err(_)) | None => (None, cgroup::asked_for(limits)),
-        }
-    }
-}
-
 /// What to start.
 #[derive(Debug)]
 pub(super) struct Order {
@@ -75,6 +37,8 @@ pub(super) struct Order {
     pub(super) calls_dir: PathBuf,
     pub(super) listener: io::Result<OwnedFd>,
     pub(super) log: Log,
+    /// A sandbox that may stand ready for it.
+    pub(super) spare: Option<Standing>,
 }
 
 /// What the owner wants of a generation.
@@ -142,7 +106,7 @@ impl Running {
 
 /// The whole life of one process; an error is the reason why there was none.
 async fn live(
-    order: Order,
+    mut order: Order,
     around: &Surroundings,
     mut wishes: mpsc::UnboundedReceiver<Wish>,
     tell: &impl Fn(Said),
@@ -150,12 +114,25 @@ async fn live(
     let (spec, generation, log) = (order.spec.clone(), order.generation, order.log.clone());
     let probe = probed(around, spec.sandbox).await;
     let name = format!("{}.{generation}", spec.name);
-    let place = place(spec.sandbox, &probe, &around.run_dir, &name)?;
-    let started = start(order, around, &probe, place.as_ref()).await;
-    if started.is_err() {
-        vacate(place.as_ref());
-    }
-    let (keeper, control, in_force, group) = started?;
+    let spare = order.spare.take();
+    let (standing, unfit) = match spare {
+        Some(spare) => spare.occupy(&order, around).await,
+        None => (None, None),
+    };
+    let started = match standing {
+        Some(started) => started,
+        None => start(order, around, &probe, None).await?,
+    };
+    let Started {
+        keeper,
+        control,
+        in_force,
+        group,
+        place,
+        stage,
+        lease: old_lease,
+        ..
+    } = started;
     let Keeper {
         stdout,
         stderr,
@@ -166,6 +143,9 @@ async fn live(
     let what = format!("{} (generation {generation})", spec.name);
     let lease = Lease::of(pid, &what)
         .and_then(|lease| lease::write(&around.run_dir.join(LEASES), &name, &lease).ok());
+    if let Some(old) = old_lease {
+        lease::remove(&old);
+    }
     let readers = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)]
         .into_iter()
         .filter_map(|(pipe, stream)| {
@@ -232,7 +212,11 @@ async fn live(
             reader.abort();
         }
     }
-    vacate(place.as_ref());
+    vacate(place.as_ref(), stage.as_deref());
+    // One that stood ready and did not fit goes by itself; who waits for our end waits for its end too.
+    if let Some(unfit) = unfit {
+        let _ = unfit.await;
+    }
     if let Some(lease) = lease {
         lease::remove(&lease);
     }
@@ -242,86 +226,6 @@ async fn live(
         lines.into_iter().map(|(_, line)| line).collect(),
     ));
     Ok(())
-}
-
-/// Where podman keeps this generation.
-fn place(
-    mode: SandboxMode,
-    probe: &Probe,
-    run_dir: &Path,
-    name: &str,
-) -> Result<Option<Place>, String> {
-    match (mode, probe) {
-        (SandboxMode::Podman, Probe::Works(host)) => Place::make(Some(run_dir), name, host)
-            .map(Some)
-            .map_err(|cause| format!("cannot make a folder for podman: {cause}")),
-        _ => Ok(None),
-    }
-}
-
-/// Nobody lives there any more.
-fn vacate(place: Option<&Place>) {
-    if let Some(place) = place {
-        place.remove();
-    }
-}
-
-async fn start(
-    order: Order,
-    around: &Surroundings,
-    probe: &Probe,
-    place: Option<&Place>,
-) -> Result<(Keeper, UnixStream, InForce, Option<PathBuf>), String> {
-    let spec = &order.spec;
-    let said = |what: &str| {
-        let what = what.to_owned();
-        move |cause: io::Error| format!("{what}: {cause}")
-    };
-    std::fs::create_dir_all(&spec.data_dir).map_err(said("cannot create its data folder"))?;
-    std::fs::create_dir_all(&order.calls_dir)
-        .map_err(said("cannot create its folder of sockets"))?;
-    if spec.sandbox != SandboxMode::None {
-        sandbox::probe::refuse_disks(&spec.rights.devices)?;
-    }
-    let (group, not_held) = around.group(spec, order.generation);
-    let policy = Policy {
-        name: spec.name.clone(),
-        generation: order.generation,
-        binary: spec.binary.clone(),
-        keeper: around.keeper.clone(),
-        package_dir: spec.package_dir.clone(),
-        data_dir: spec.data_dir.clone(),
-        run_dir: around.run_dir.clone(),
-        calls_dir: order.calls_dir,
-        home: around.home.clone(),
-        env: spec.env.clone(),
-        rights: spec.rights.clone(),
-        as_root: nix::unistd::geteuid().is_root(),
-        group: group.clone(),
-        not_held,
-    };
-    let inherited: Vec<_> = std::env::vars_os().collect();
-    let place = place.map_or(Path::new(""), |place| &place.path);
-    let confined = sandbox::confine(spec.sandbox, &policy, probe, place, &inherited)?;
-    let listener = order.listener.map_err(said("it has no socket"))?;
-    let (ours, theirs) = StdStream::pair().map_err(said("no control socket"))?;
-    ours.set_nonblocking(true)
-        .map_err(said("no control socket"))?;
-    let control = UnixStream::from_std(ours).map_err(said("no control socket"))?;
-    let start = Start {
-        argv: confined.argv,
-        env: confined.env,
-        cwd: spec.package_dir.clone(),
-        fds: vec![
-            (listener, control::LISTENER_FD),
-            (theirs.into(), control::CONTROL_FD),
-        ],
-        is_sandbox: confined.in_force.kind != "none",
-    };
-    let keeper = process::start(start)
-        .await
-        .map_err(said("cannot be started"))?;
-    Ok((keeper, control, confined.in_force, group))
 }
 
 /// Sends what fits: waiting for more room must not keep anybody from anything else.

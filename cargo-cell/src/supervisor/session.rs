@@ -22,6 +22,8 @@ const LOCK: &str = "lock";
 pub(super) const LEASES: &str = "leases";
 /// For each sandboxed cell a folder that holds the sockets of the cells that it calls.
 pub(super) const CALLS: &str = "calls";
+/// For each sandbox that stands ready the folder in which its binary will be.
+pub(super) const STAGES: &str = "stages";
 
 /// How long a session that was killed may take to clear up after itself.
 const CLEARING_MS_MAX: u16 = 3000;
@@ -134,6 +136,8 @@ pub(super) fn clear(folder: &Path) -> Cleaned {
     }
     cgroup::clear_session(folder);
     place::clear(folder);
+    // Only links to binaries lie there.
+    let _ = std::fs::remove_dir_all(folder.join(STAGES));
     remove_sockets(folder, &mut cleaned.sockets);
     for entry in entries(&folder.join(CALLS)) {
         remove_sockets(&entry, &mut Vec::new());

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::cgroup;
 use super::confinement::Confinement;
@@ -18,9 +19,11 @@ use super::keeper::LIFELINE;
 use super::listeners::{Key, Listeners};
 use super::logs::Log;
 use super::porter::Porter;
-use super::running::{Order, Running, Surroundings};
+use super::running::{Order, Running};
 use super::sandbox::{Probe, SandboxMode, probe};
 use super::session::{self, Lock};
+use super::spare::{SPARES_MAX, Standing};
+use super::starting::Surroundings;
 use super::state::{Action, Door, Generation, Input, Said, State, SwapId};
 use super::types::{Outcome, SupervisorConfig, SupervisorEvent};
 use crate::error::{Context, Result};
@@ -48,6 +51,9 @@ pub(super) fn start(
         replies: BTreeMap::new(),
         stops: Vec::new(),
         rests: Vec::new(),
+        spares: BTreeMap::new(),
+        dismissed: Vec::new(),
+        last_spare: 0,
         last_swap: 0,
         surroundings: Arc::new(Surroundings {
             run_dir: config.run_dir.clone(),
@@ -135,6 +141,11 @@ struct Owner {
     replies: BTreeMap<SwapId, oneshot::Sender<Outcome>>,
     stops: Vec<oneshot::Sender<()>>,
     rests: Vec<(String, oneshot::Sender<()>)>,
+    /// Sandboxes that stand ready, by cell.
+    spares: BTreeMap<String, Standing>,
+    /// Those that nobody wants any more and that may not be gone yet.
+    dismissed: Vec<JoinHandle<()>>,
+    last_spare: u64,
     last_swap: SwapId,
     events: mpsc::UnboundedSender<SupervisorEvent>,
     inputs: Inputs,
@@ -159,9 +170,15 @@ impl Owner {
             };
             tokio::select! {
                 control = inbox.recv(), if !abandoned => match control {
-                    Some(control) => self.control(control),
+                    Some(control) => {
+                        if matches!(control, Control::StopAll(..)) {
+                            self.end_spares().await;
+                        }
+                        self.control(control);
+                    }
                     None => {
                         abandoned = true;
+                        self.end_spares().await;
                         self.step(Input::Stop { hasty: false });
                     }
                 },
@@ -214,6 +231,7 @@ impl Owner {
                 self.step(Input::Rest { cell });
             }
             Control::Retire(cell) => self.step(Input::Retire { cell }),
+            Control::Prepare(cells) => self.prepare(&cells),
             Control::StopAll(hasty, reply) => {
                 self.stops.push(reply);
                 self.step(Input::Stop { hasty });
@@ -319,16 +337,63 @@ impl Owner {
             .entry(name.clone())
             .or_insert_with(|| Log::new(&name, &self.config.log_dir, self.events.clone()))
             .clone();
-        let listener = self.listeners.share(&(name.clone(), spec.fingerprint));
-        let order = Order {
-            generation,
-            calls_dir: self.listeners.folder_of(&name),
-            spec,
-            listener,
-            log,
-        };
+        let spare = self.spares.remove(&name);
+        let order = self.order(generation, spec, log, spare);
         let running = Running::start(order, self.surroundings.clone(), self.inputs.clone());
         self.running.insert((name, generation), running);
+    }
+
+    fn order(
+        &self,
+        generation: Generation,
+        spec: Arc<super::CellSpec>,
+        log: Log,
+        spare: Option<Standing>,
+    ) -> Order {
+        Order {
+            generation,
+            calls_dir: self.listeners.folder_of(&spec.name),
+            listener: self.listeners.share(&(spec.name.clone(), spec.fingerprint)),
+            spec,
+            log,
+            spare,
+        }
+    }
+
+    /// These cells, and no others, have a sandbox that stands ready.
+    fn prepare(&mut self, cells: &[String]) {
+        let unwanted = std::mem::take(&mut self.spares).into_iter();
+        let (kept, unwanted): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            unwanted.partition(|(name, _)| cells.contains(name));
+        self.spares = kept;
+        self.dismissed.retain(|gone| !gone.is_finished());
+        self.dismissed
+            .extend(unwanted.into_values().map(Standing::dismiss));
+        for name in cells.iter().take(SPARES_MAX) {
+            // Only what serves now is known well enough to make the same again.
+            let Some(spec) = self.state.serves(name) else {
+                continue;
+            };
+            if let Some(log) = self
+                .logs
+                .get(name)
+                .filter(|_| !self.spares.contains_key(name))
+            {
+                self.last_spare += 1;
+                let order = self.order(0, spec, log.clone(), None);
+                let spare = Standing::start(order, self.last_spare, self.surroundings.clone());
+                self.spares.insert(name.clone(), spare);
+            }
+        }
+    }
+
+    /// Nothing stands ready any more, and nothing is left of what did.
+    async fn end_spares(&mut self) {
+        self.prepare(&[]);
+        for gone in self.dismissed.drain(..) {
+            // One that panicked has dropped what it held.
+            let _ = gone.await;
+        }
     }
 
     /// Makes the sockets what the state says they must be.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Host, Policy, confinement, own_env};
+use crate::supervisor::keeper::WAIT;
 
 /// Where the sandbox holds what is not at its place on the host.
 pub(super) const INSIDE: &str = "/cell";
@@ -80,7 +81,10 @@ pub(super) fn argv(policy: &Policy, host: &Host) -> Vec<OsString> {
     }
     let binary = Path::new(INSIDE).join("bin").join(&policy.name);
     let shim = Path::new(INSIDE).join("shim");
-    args.mount("--ro-bind", &policy.binary, &binary);
+    match (&policy.stage, binary.parent()) {
+        (Some(stage), Some(folder)) => args.mount("--ro-bind", stage, folder),
+        _ => args.mount("--ro-bind", &policy.binary, &binary),
+    }
     args.mount("--ro-bind", &policy.keeper, &shim);
     args.mount(
         "--ro-bind",
@@ -92,6 +96,9 @@ pub(super) fn argv(policy: &Policy, host: &Host) -> Vec<OsString> {
     args.0
         .extend(["--chdir".into(), policy.package_dir.clone().into()]);
     args.0.extend(["--".into(), shim.into(), "__shim".into()]);
+    if policy.stage.is_some() {
+        args.flags(&[WAIT]);
+    }
     args.0
         .extend(confinement::arguments(&policy.rights.limits, true));
     args.0.push(binary.into());
@@ -209,6 +216,27 @@ mod tests {
             text.ends_with("-- /cell/shim __shim --files=65536 --seccomp -- /cell/bin/stats"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn one_that_stands_ready_has_a_folder_for_its_binary_and_waits() {
+        let ready = Policy {
+            stage: Some("/h/run/1/stages/stats.spare1".into()),
+            ..policy()
+        };
+        let (ready, usual) = (text(&ready), text(&policy()));
+        let table = [
+            (
+                "--ro-bind /w/target/cells/stats.1 /cell/bin/stats",
+                "--ro-bind /h/run/1/stages/stats.spare1 /cell/bin",
+            ),
+            ("__shim ", "__shim --wait "),
+        ];
+        let changed = table.iter().fold(usual, |text, (usual, ready)| {
+            assert!(text.contains(usual), "{text}");
+            text.replace(usual, ready)
+        });
+        assert_eq!(ready, changed);
     }
 
     #[test]

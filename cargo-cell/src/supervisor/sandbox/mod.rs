@@ -18,7 +18,7 @@ pub use crate::workspace::sandbox::SandboxMode;
 pub use probe::{Host, Probe};
 
 /// What one generation of a cell is to run with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// The cell.
     pub name: String,
@@ -26,6 +26,8 @@ pub struct Policy {
     pub generation: u64,
     /// The executable.
     pub binary: PathBuf,
+    /// A folder that will hold the executable under the cell's name: the sandbox is set up, and waits to be told. Bubblewrap only.
+    pub stage: Option<PathBuf>,
     /// The executable that answers `__shim` and `__guardian`.
     pub keeper: PathBuf,
     /// Readable, and the working folder.
@@ -130,13 +132,16 @@ fn not_limited(policy: &Policy, open: bool) -> Vec<String> {
     weaker.into_iter().map(str::to_owned).collect()
 }
 
+/// The variable with a cell's generation.
+pub(super) const GENERATION: &str = "CELL_GENERATION";
+
 /// What every cell finds in its environment.
 fn own_env(policy: &Policy, run: PathBuf) -> Vec<(OsString, OsString)> {
     let fixed: [(&str, OsString); 5] = [
         ("CELL_FDS", "1".into()),
         ("CELL_RUN", run.into()),
         ("CELL_NAME", policy.name.clone().into()),
-        ("CELL_GENERATION", policy.generation.to_string().into()),
+        (GENERATION, policy.generation.to_string().into()),
         ("CELL_DATA_DIR", policy.data_dir.clone().into()),
     ];
     let configured = policy
@@ -159,6 +164,7 @@ mod tests {
             name: "stats".to_owned(),
             generation: 3,
             binary: "/w/target/cells/stats.1".into(),
+            stage: None,
             keeper: "/h/run/1/keeper".into(),
             package_dir: "/w/stats".into(),
             data_dir: "/h/data/1/stats".into(),

@@ -1,14 +1,24 @@
 //! What becomes of generations: promoted, let go, or gone.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::backoff;
-use super::super::types::{Exit, InForce, SupervisorEvent};
+use super::super::types::{CellSpec, Exit, InForce, SupervisorEvent};
 use super::cell::{Phase, Rest, SETTLED};
 use super::{Action, Generation, Said, State};
 use crate::workspace::restart::Policy;
 
 impl State {
+    /// The build of a cell that serves, unless everything is about to stop.
+    pub fn serves(&self, name: &str) -> Option<Arc<CellSpec>> {
+        let cell = self
+            .cells
+            .get(name)
+            .filter(|cell| !cell.gone && !self.stopping)?;
+        Some(cell.process(cell.live)?.spec.clone())
+    }
+
     pub(super) fn process(&mut self, name: &str, id: Generation, said: Said, now: Instant) {
         let Some(cell) = self.cells.get_mut(name) else {
             return;
