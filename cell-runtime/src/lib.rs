@@ -39,6 +39,7 @@
 //! | send bytes, or messages without a schema | [`Synapse`], [`Membrane`], [`Handlers`], [`Vesicle`] |
 //! | read or compare schemas | [`schema`] |
 //! | have shaders that change while a cell runs | [`shader`] |
+//! | put a cell on the network | the feature `remote`: `cell::serve_remote`, and `connect("cell@host:4433")` of a binding |
 //! | speak the protocol yourself | [`wire`], [`transport`], [`server`], [`client`] |
 
 extern crate self as cell_sdk;
@@ -52,6 +53,8 @@ pub mod handlers;
 pub mod membrane;
 pub mod metrics;
 pub mod protein;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod schema;
 pub mod server;
 pub mod service;

@@ -72,6 +72,7 @@ impl Drop for Owner {
 impl Connection {
     /// Starts a connection on the current runtime. The handshake is sent without waiting for its answer; calls may follow.
     pub fn open<S: Stream>(stream: S, hello: &Hello, limits: Limits) -> Connection {
+        let read_bytes = stream.read_bytes();
         let (reader, writer) = stream.split();
         let shared = Arc::new(Shared {
             inner: Mutex::new(Inner {
@@ -88,7 +89,7 @@ impl Connection {
             writer: Box::new(writer),
             room: Notify::new(),
         });
-        tokio::spawn(driver::drive(Arc::clone(&shared), reader));
+        tokio::spawn(driver::drive(Arc::clone(&shared), reader, read_bytes));
         Connection {
             _owner: Arc::new(Owner(Arc::clone(&shared))),
             shared,

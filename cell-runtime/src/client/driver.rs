@@ -15,14 +15,15 @@ use tokio::time::{Sleep, sleep_until};
 use super::connection::{Inner, Shared};
 use crate::wire::ClientEvent;
 
-/// What one read may return: many small frames.
-const READ_BYTES: usize = 64 << 10;
-
 /// The connection's task: reads, sends what callers queued, and keeps the deadlines.
-pub(super) async fn drive<R: AsyncRead + Unpin>(shared: Arc<Shared>, mut reader: R) {
+pub(super) async fn drive<R: AsyncRead + Unpin>(
+    shared: Arc<Shared>,
+    mut reader: R,
+    read_bytes: usize,
+) {
     // However this ends, also by the runtime's shutdown, no caller is left waiting.
     let _guard = CloseOnDrop(Arc::clone(&shared));
-    let mut buf = vec![0u8; READ_BYTES];
+    let mut buf = vec![0u8; read_bytes];
     let mut timer = pin!(sleep_until(far_future().into()));
     let mut events = Vec::new();
     loop {

@@ -1,5 +1,6 @@
 //! The calling side: a multiplexed [`Connection`], and a [`Client`] that opens, shares and replaces connections.
 
+mod carrier;
 mod connection;
 mod driver;
 mod pool;

@@ -12,14 +12,24 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{sleep, timeout_at};
 
 use super::Connection;
+use super::carrier::Carrier;
 use crate::discovery;
 use crate::error::Error;
+#[cfg(feature = "remote")]
+use crate::remote;
 use crate::transport::{MemoryStream, UdsStream};
 use crate::vesicle::Vesicle;
 use crate::wire::{CallFailure, Hello, Limits, Reply, Request, RouteId, StatusCode, TraceParent};
 
 /// How long a call may take when nobody says.
 const DEFAULT_DEADLINE: Duration = crate::wire::DEFAULT_DEADLINE;
+
+/// What an address may be besides a path.
+#[cfg(feature = "remote")]
+const NETWORK: &str = "or of a host, such as `host:4433`";
+#[cfg(not(feature = "remote"))]
+const NETWORK: &str =
+    "or, with the feature `remote` of the runtime crate, a host, such as `host:4433`";
 
 /// The longest pause between two tries of a call that was not started.
 const BACKOFF_MAX: Duration = Duration::from_millis(50);
@@ -37,6 +47,8 @@ enum Address {
     Discover,
     Unix(PathBuf),
     Memory(Arc<dyn Fn() -> std::io::Result<MemoryStream> + Send + Sync>),
+    #[cfg(feature = "remote")]
+    Remote(remote::RemoteAddress, Option<remote::Keys>),
 }
 
 impl Target {
@@ -49,14 +61,24 @@ impl Target {
         }
     }
 
-    /// A cell behind an explicit address: `/path/to.sock`, or `cell@/path/to.sock`.
+    /// A cell behind an explicit address: `/path/to.sock`, or `cell@/path/to.sock`; with the feature `remote` also `host:4433`
+    /// and `cell@host:4433`, called as whom the environment names (`docs/remote.md`).
     pub fn at(address: &str, cell: &str, fingerprint: u64) -> Result<Target, Error> {
         let (name, place) = address.split_once('@').unwrap_or((cell, address));
+        #[cfg(feature = "remote")]
+        if let Some(address) = remote::RemoteAddress::parse(place) {
+            discovery::check_name(name)?;
+            return Ok(Target {
+                cell: name.into(),
+                fingerprint,
+                address: Address::Remote(address, None),
+            });
+        }
         if !place.starts_with(['/', '.']) {
             return Err(Error::NotFound {
                 cell: name.to_owned(),
                 hint: format!(
-                    "`{address}` is no address; write the path of a Unix socket, such as `{name}@/run/{name}.sock`"
+                    "`{address}` is no address; write the path of a Unix socket, such as `{name}@/run/{name}.sock`, {NETWORK}"
                 ),
             });
         }
@@ -65,6 +87,21 @@ impl Target {
             fingerprint,
             address: Address::Unix(PathBuf::from(place)),
         })
+    }
+
+    /// A cell on another machine, called with these keys.
+    #[cfg(feature = "remote")]
+    pub fn remote(
+        address: remote::RemoteAddress,
+        keys: remote::Keys,
+        cell: &str,
+        fingerprint: u64,
+    ) -> Target {
+        Target {
+            cell: cell.into(),
+            fingerprint,
+            address: Address::Remote(address, Some(keys)),
+        }
     }
 
     /// A cell in this process, behind [`crate::transport::memory`].
@@ -109,19 +146,19 @@ struct ClientInner {
 /// The connection of one runtime.
 #[derive(Default)]
 struct Lane {
-    current: Mutex<Option<Connection>>,
+    current: Mutex<Option<Carrier>>,
     connecting: AsyncMutex<()>,
 }
 
 impl Lane {
-    fn open(&self) -> Option<Connection> {
+    fn open(&self) -> Option<Carrier> {
         self.lock()
             .as_ref()
             .filter(|connection| connection.is_open())
             .cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Carrier>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -178,7 +215,9 @@ impl Client {
                 Ok(connection) => match connection.call(&request).await {
                     Ok(reply) => return Ok(reply),
                     Err(CallFailure::NotStarted(reason)) => {
-                        self.forget(&lane, &connection);
+                        if connection.is_spent() {
+                            self.forget(&lane, &connection);
+                        }
                         reason
                     }
                     Err(failure) => return Err(self.error(failure)),
@@ -219,14 +258,14 @@ impl Client {
         Ok(lane)
     }
 
-    fn forget(&self, lane: &Lane, connection: &Connection) {
+    fn forget(&self, lane: &Lane, connection: &Carrier) {
         let mut current = lane.lock();
         if current.as_ref().is_some_and(|held| held.is(connection)) {
             *current = None;
         }
     }
 
-    async fn connect(&self, lane: &Lane) -> Result<Connection, ConnectError> {
+    async fn connect(&self, lane: &Lane) -> Result<Carrier, ConnectError> {
         let _turn = lane.connecting.lock().await;
         if let Some(connection) = lane.open() {
             return Ok(connection);
@@ -237,19 +276,50 @@ impl Client {
             Address::Memory(connect) => {
                 let stream =
                     connect().map_err(|error| self.refused("the in-memory listener", &error))?;
-                Connection::open(stream, &hello, self.0.limits)
+                Carrier::Shared(Connection::open(stream, &hello, self.0.limits))
             }
             Address::Unix(path) => {
-                Connection::open(self.dial(path.clone()).await?, &hello, self.0.limits)
+                let stream = self.dial(path.clone()).await?;
+                Carrier::Shared(Connection::open(stream, &hello, self.0.limits))
             }
             Address::Discover => {
                 let path = discovery::find(&target.cell, target.fingerprint)
                     .map_err(ConnectError::Fatal)?;
-                Connection::open(self.dial(path).await?, &hello, self.0.limits)
+                let stream = self.dial(path).await?;
+                Carrier::Shared(Connection::open(stream, &hello, self.0.limits))
+            }
+            #[cfg(feature = "remote")]
+            Address::Remote(address, keys) => {
+                Box::pin(self.reach(address, keys.as_ref(), hello)).await?
             }
         };
         *lane.lock() = Some(connection.clone());
         Ok(connection)
+    }
+
+    #[cfg(feature = "remote")]
+    async fn reach(
+        &self,
+        address: &remote::RemoteAddress,
+        keys: Option<&remote::Keys>,
+        hello: Hello,
+    ) -> Result<Carrier, ConnectError> {
+        let keys = match keys {
+            Some(keys) => keys.clone(),
+            None => remote::Keys::from_env(&own_name()).map_err(ConnectError::Fatal)?,
+        };
+        match remote::RemoteConnection::open(address, &keys, hello, self.0.limits).await {
+            Ok(connection) => Ok(Carrier::Remote(connection)),
+            Err(remote::Failure::Again(reason)) => Err(ConnectError::Again(format!(
+                "failed to connect to {address}: {reason}"
+            ))),
+            Err(remote::Failure::Untrusted(reason) | remote::Failure::Refused(reason)) => {
+                Err(ConnectError::Fatal(Error::Unavailable {
+                    cell: self.0.target.cell.to_string(),
+                    reason: format!("{address} is not trusted: {reason}"),
+                }))
+            }
+        }
     }
 
     async fn dial(&self, path: PathBuf) -> Result<UdsStream, ConnectError> {

@@ -23,8 +23,6 @@ use crate::wire::{
     IdMap, IncomingCall, Reply, ServerEvent, ServerState, Serving, Status, StatusCode,
 };
 
-const READ_BYTES: usize = 64 << 10;
-
 /// How long a drained connection waits for its client to close before it does so itself.
 const LINGER: Duration = Duration::from_millis(250);
 
@@ -112,6 +110,7 @@ pub(super) async fn serve<S: Stream>(
     mut drain: watch::Receiver<Option<Duration>>,
 ) {
     let uid = stream.peer_uid();
+    let mut buf = vec![0u8; stream.read_bytes()];
     let (mut reader, writer) = stream.split();
     let shared = Arc::new(Shared {
         inner: Mutex::new(Inner {
@@ -132,7 +131,6 @@ pub(super) async fn serve<S: Stream>(
         name: "unknown".into(),
         uid,
     };
-    let mut buf = vec![0u8; READ_BYTES];
     let mut events = Vec::new();
     let mut draining = false;
     let mut limit = pin!(sleep(Duration::ZERO));

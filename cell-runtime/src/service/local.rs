@@ -39,7 +39,11 @@ pub async fn serve_local<S: Complete>(handlers: Handlers<S>) -> anyhow::Result<(
     }
 }
 
-async fn supervised(inherited: Inherited, service: Result<Served, Error>) -> anyhow::Result<()> {
+/// Serves the listener that a supervisor passed down.
+pub(crate) async fn supervised(
+    inherited: Inherited,
+    service: Result<Served, Error>,
+) -> anyhow::Result<()> {
     let mut control = inherited.control;
     // The descriptor's flags are shared with whoever passed it down.
     control.set_nonblocking(false)?;
@@ -185,7 +189,7 @@ async fn by_hand(service: Served) -> anyhow::Result<()> {
 }
 
 /// Ctrl-C or SIGTERM.
-pub(super) fn asked_by_hand() -> std::io::Result<impl Future<Output = ()>> {
+pub(crate) fn asked_by_hand() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     Ok(async move {
         tokio::select! {

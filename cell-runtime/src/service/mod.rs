@@ -13,5 +13,7 @@ pub(crate) use incoming::current;
 #[doc(hidden)]
 pub use incoming::{Incoming, answer, answer_result};
 pub use local::serve_local;
+#[cfg(feature = "remote")]
+pub(crate) use local::{asked_by_hand, supervised};
 pub use test_cell::TestCell;
 pub use view::View;

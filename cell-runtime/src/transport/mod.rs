@@ -2,7 +2,7 @@
 
 mod memory;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod uds;
 
 pub use memory::{MemoryListener, MemoryReader, MemoryStream, MemoryWriter, memory};
@@ -24,6 +24,10 @@ pub trait Stream: Send + 'static {
     fn split(self) -> (Self::Reader, Self::Writer);
     /// The peer's user id, where the transport knows it.
     fn peer_uid(&self) -> Option<u32>;
+    /// How much is read at once: room for many small frames where many calls share the stream.
+    fn read_bytes(&self) -> usize {
+        64 << 10
+    }
 }
 
 /// The writing half. Every method takes `&self`, so that a caller writes in place while the connection's task reads.

@@ -21,7 +21,7 @@ async fn write_all(writer: &impl Writer, mut bytes: &[u8]) {
 }
 
 /// What every transport must do.
-async fn conformance<L, S, F>(listener: L, connect: impl Fn() -> F)
+pub(crate) async fn conformance<L, S, F>(listener: L, connect: impl Fn() -> F)
 where
     L: Listener,
     S: Stream,

@@ -1,0 +1,147 @@
+#![expect(clippy::disallowed_methods, reason = "a deadline is a time")]
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::mesh::{ECHO, GATE, HANG, Mesh, Running, call};
+use crate::client::CallOptions;
+use crate::server::Reply;
+use crate::{Error, Vesicle};
+
+#[tokio::test]
+async fn calls_of_any_size_share_a_connection() {
+    let mesh = Mesh::new();
+    let server = Running::start(mesh.issue("echo", false), 0, "one");
+    let client = server.client(&mesh.issue("caller", false), "echo");
+    let mut calls = JoinSet::new();
+    // More at once than the connection may have streams: the rest waits for its turn.
+    for i in 0..400u32 {
+        let client = client.clone();
+        calls.spawn(async move { (i, call(&client, ECHO, &i.to_le_bytes()).await) });
+    }
+    while let Some(answer) = calls.join_next().await {
+        let (i, answer) = answer.unwrap();
+        assert_eq!(answer, Ok(Reply::Ok(Vesicle::wrap(i.to_le_bytes()))));
+    }
+    // Larger than what may wait unread on a stream, and on a connection.
+    let large: Vec<u8> = (0..12u32 << 20).map(|i| (i % 251) as u8).collect();
+    assert_eq!(
+        call(&client, ECHO, &large).await,
+        Ok(Reply::Ok(Vesicle::wrap(&large)))
+    );
+}
+
+#[tokio::test]
+async fn dropped_and_late_calls_stop_their_handlers() {
+    let mesh = Mesh::new();
+    let server = Running::start(mesh.issue("echo", false), 0, "one");
+    let client = server.client(&mesh.issue("caller", false), "echo");
+    let task = tokio::spawn({
+        let client = client.clone();
+        async move { call(&client, HANG, b"").await }
+    });
+    server.until_started(1).await;
+    task.abort();
+    server.echo.dropped.notified().await;
+
+    let options = CallOptions {
+        deadline: Some(Instant::now() + Duration::from_millis(50)),
+        trace: None,
+    };
+    let late = client.call(HANG, Vesicle::wrap(b""), options).await;
+    assert_eq!(
+        late,
+        Err(Error::DeadlineExceeded {
+            cell: "echo".into()
+        })
+    );
+    server.echo.dropped.notified().await;
+    assert!(call(&client, ECHO, b"x").await.is_ok());
+}
+
+#[tokio::test]
+async fn draining_finishes_what_runs_and_sends_the_rest_to_the_successor() {
+    let mesh = Mesh::new();
+    let mut old = Running::start(mesh.issue("echo", false), 0, "old");
+    let client = old.client(&mesh.issue("caller", false), "echo");
+    let in_flight = tokio::spawn({
+        let client = client.clone();
+        async move { call(&client, GATE, b"").await }
+    });
+    old.until_started(1).await;
+    old.stop();
+    // It waits: the port is not free before the old one has answered.
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { call(&client, GATE, b"").await }
+    });
+    old.echo.gate.notify_one();
+    assert_eq!(
+        in_flight.await.unwrap(),
+        Ok(Reply::Ok(Vesicle::wrap("old")))
+    );
+    old.server.await.unwrap();
+    let new = Running::start(mesh.keys("echo"), old.address.port(), "new");
+    new.echo.gate.notify_one();
+    assert_eq!(waiting.await.unwrap(), Ok(Reply::Ok(Vesicle::wrap("new"))));
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_and_started_again_is_found_at_once() {
+    let mesh = Mesh::new();
+    let keys = mesh.issue("echo", false);
+    // Its runtime dies with everything in it, without a goodbye.
+    let (tell, told) = std::sync::mpsc::channel();
+    let first = std::thread::spawn({
+        let keys = keys.clone();
+        move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let server = runtime.block_on(async { Running::start(keys, 0, "first") });
+            let (end, ended) = std::sync::mpsc::channel::<()>();
+            tell.send((server.address, end)).unwrap();
+            let _ = ended.recv();
+            std::mem::forget(server);
+            runtime.shutdown_background();
+        }
+    });
+    let (address, end) = told.recv().unwrap();
+    let target = super::super::RemoteAddress::parse(&address.to_string()).unwrap();
+    let caller = mesh.issue("caller", false);
+    let client =
+        crate::client::Client::new(crate::client::Target::remote(target, caller, "echo", 7));
+    assert!(call(&client, ECHO, b"x").await.is_ok());
+    end.send(()).unwrap();
+    first.join().unwrap();
+    let second = loop {
+        match std::net::UdpSocket::bind(address) {
+            Ok(socket) => {
+                drop(socket);
+                break Running::start(keys.clone(), address.port(), "second");
+            }
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    // The first call may be lost with the old connection, which the new server does not know.
+    let _ = call(&client, ECHO, b"x").await;
+    second.echo.gate.notify_one();
+    assert_eq!(
+        call(&client, GATE, b"").await,
+        Ok(Reply::Ok(Vesicle::wrap("second")))
+    );
+}
+
+#[tokio::test]
+async fn a_stale_client_is_refused_in_the_words_of_every_transport() {
+    let mesh = Mesh::new();
+    let server = Running::start(mesh.issue("echo", false), 0, "one");
+    let address = super::super::RemoteAddress::parse(&server.address.to_string()).unwrap();
+    let target = crate::client::Target::remote(address, mesh.issue("caller", false), "echo", 8);
+    let error = call(&crate::client::Client::new(target), ECHO, b"")
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), crate::wire::drift_message("echo", 8, 7));
+}

@@ -1,0 +1,99 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a rotation replaces files on disk"
+)]
+
+use super::mesh::{ECHO, Mesh, Running, call};
+use crate::client::Client;
+
+async fn refused(client: &Client) -> String {
+    call(client, ECHO, b"").await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_refused_and_logged() {
+    let (mesh, foreign) = (Mesh::new(), Mesh::new());
+    let mut server = Running::start(mesh.issue("echo", false), 0, "one");
+    // It trusts the server, but the server does not know who issued its certificate.
+    let keys = foreign.issue("caller", false);
+    foreign.trust(&mesh);
+    let error = refused(&server.client(&keys, "echo")).await;
+    assert!(error.contains("another authority"), "{error}");
+    assert!(server.refusal(1).await.contains("UnknownIssuer"));
+    // And the other way round.
+    let stranger = Mesh::new().issue("caller", false);
+    let error = refused(&server.client(&stranger, "echo")).await;
+    assert!(
+        error.contains("No such file") || error.contains("UnknownIssuer"),
+        "{error}"
+    );
+    assert_eq!(
+        server
+            .echo
+            .started
+            .load(std::sync::atomic::Ordering::SeqCst),
+        0
+    );
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused_and_logged() {
+    let mesh = Mesh::new();
+    let mut server = Running::start(mesh.issue("echo", false), 0, "one");
+    let error = refused(&server.client(&mesh.issue("caller", true), "echo")).await;
+    assert!(
+        error.contains("expired") && error.contains("cargo cell keys issue"),
+        "{error}"
+    );
+    assert!(server.refusal(1).await.contains("expired"));
+
+    let mut server = Running::start(mesh.issue("echo", true), 0, "one");
+    let error = refused(&server.client(&mesh.issue("caller", false), "echo")).await;
+    assert!(error.contains("expired"), "{error}");
+    assert!(server.refusal(1).await.contains("expired"));
+}
+
+#[tokio::test]
+async fn a_server_that_bears_another_name_is_refused_and_logged() {
+    let mesh = Mesh::new();
+    let mut server = Running::start(mesh.issue_as("echo", "other", false), 0, "one");
+    let error = refused(&server.client(&mesh.issue("caller", false), "echo")).await;
+    assert!(error.contains("not valid for name \"echo\""), "{error}");
+    server.refusal(1).await;
+    // The cell itself checks its name, too.
+    let error = refused(&server.client(&mesh.keys("caller"), "other")).await;
+    assert!(error.contains("other"), "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_from_before_a_rotation_is_refused_and_logged() {
+    let (mesh, next) = (Mesh::new(), Mesh::new());
+    let mut server = Running::start(mesh.issue("echo", false), 0, "one");
+    let former = mesh.issue("caller", false);
+    assert!(
+        call(&server.client(&former, "echo"), ECHO, b"")
+            .await
+            .is_ok()
+    );
+    // The folder moves on to another authority while the server runs: no restart is needed.
+    mesh.trust(&next);
+    let issued = next.issue("echo", false);
+    for file in [
+        super::super::certificate_file("echo"),
+        super::super::key_file("echo"),
+    ] {
+        let to = mesh.path().join(&file);
+        std::fs::remove_file(&to).unwrap();
+        std::fs::copy(next.path().join(&file), to).unwrap();
+    }
+    drop(issued);
+    let error = refused(&server.client(&former, "echo")).await;
+    assert!(error.contains("another authority"), "{error}");
+    assert!(server.refusal(1).await.contains("UnknownIssuer"));
+    let renewed = next.issue("caller", false);
+    assert!(
+        call(&server.client(&renewed, "echo"), ECHO, b"")
+            .await
+            .is_ok()
+    );
+}
