@@ -4,6 +4,7 @@ pub use crate::handlers::Handlers;
 pub use crate::protein::Protein;
 #[cfg(feature = "remote")]
 pub use crate::remote::serve_remote;
+pub use crate::server::LoadLimits;
 pub use crate::service::{Context, State, TestCell, View, run, serve_local, stopping};
 pub use crate::shader::{Shader, ShaderSource};
 pub use crate::{CallError, Error};

@@ -57,7 +57,7 @@ impl Error {
     pub fn code(&self) -> StatusCode {
         match self {
             Error::SchemaMismatch(_) => StatusCode::SchemaMismatch,
-            Error::Refused(_) => StatusCode::Refused,
+            Error::Refused(refusal) => refusal.status.code,
             Error::Status(status) => status.code,
             Error::Unavailable { .. } | Error::NotFound { .. } | Error::Io { .. } => {
                 StatusCode::Unavailable

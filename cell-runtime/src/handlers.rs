@@ -9,7 +9,9 @@ use std::sync::Arc;
 use crate::Error;
 use crate::protein::Protein;
 use crate::schema;
-use crate::server::{CallContext, CallFuture, Reply, RouteId, Service, Status, StatusCode};
+use crate::server::{
+    CallContext, CallFuture, LoadLimits, Reply, RouteId, Service, Status, StatusCode,
+};
 use crate::service::{Incoming, answer};
 use crate::vesicle::Vesicle;
 
@@ -43,6 +45,7 @@ pub struct Handlers<S = Ready> {
     identity: Identity,
     routes: Vec<(Key, Handler)>,
     state: Option<AnyState>,
+    load: LoadLimits,
     needs: PhantomData<fn() -> S>,
 }
 
@@ -87,6 +90,7 @@ impl Handlers {
             identity: Identity::Name(None),
             routes: Vec::new(),
             state: None,
+            load: LoadLimits::DEFAULT,
             needs: PhantomData,
         }
     }
@@ -147,6 +151,7 @@ impl<S: Send + Sync + 'static> Handlers<Needs<S>> {
             identity: Identity::Service(id),
             routes: Vec::new(),
             state: None,
+            load: LoadLimits::DEFAULT,
             needs: PhantomData,
         }
     }
@@ -158,12 +163,21 @@ impl<S: Send + Sync + 'static> Handlers<Needs<S>> {
             identity: self.identity,
             routes: self.routes,
             state: Some(Arc::new(state)),
+            load: self.load,
             needs: PhantomData,
         }
     }
 }
 
 impl<S> Handlers<S> {
+    /// Sets how much the cell takes on at once, from all its callers together; beyond it they are answered `overloaded`,
+    /// with a hint when to try again.
+    #[must_use]
+    pub fn load(mut self, limits: LoadLimits) -> Self {
+        self.load = limits;
+        self
+    }
+
     /// Adds a route of a service.
     #[doc(hidden)]
     #[must_use]
@@ -234,6 +248,7 @@ impl<S: Complete> Handlers<S> {
             routes: table.keys().copied().collect(),
             table,
             state: self.state,
+            load: self.load,
         })
     }
 }
@@ -259,6 +274,7 @@ pub(crate) struct Served {
     routes: Vec<RouteId>,
     table: HashMap<RouteId, Handler>,
     state: Option<AnyState>,
+    load: LoadLimits,
 }
 
 impl Service for Served {
@@ -272,6 +288,10 @@ impl Service for Served {
 
     fn routes(&self) -> &[RouteId] {
         &self.routes
+    }
+
+    fn load(&self) -> LoadLimits {
+        self.load
     }
 
     fn call(&self, route: RouteId, context: CallContext, payload: Vesicle) -> CallFuture {

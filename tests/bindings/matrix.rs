@@ -18,12 +18,13 @@ use cell_runtime::schema::{Snapshot, own_service};
 use cell_runtime::{cell, discovery};
 
 /// What a program is called with, one after the other.
-const SCENARIOS: [&str; 7] = [
+const SCENARIOS: [&str; 8] = [
     "call",
     "typed_error",
     "deadline",
     "cancel",
     "concurrent",
+    "overloaded",
     "drift",
     "drain",
 ];
@@ -66,10 +67,10 @@ pub(crate) fn play(program: &Program) {
 }
 
 fn scenario_of(program: &Program, scenario: &str) -> Result<(), String> {
-    let server = Server::start(if scenario == "drift" {
-        "drifted"
-    } else {
-        "matrix"
+    let server = Server::start(match scenario {
+        "drift" => "drifted",
+        "overloaded" => "busy",
+        _ => "matrix",
     });
     let mut child = Command::new(&program.command[0])
         .args(&program.command[1..])
@@ -169,10 +170,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `matrix`, or `drifted`: another schema under the same name.
+    /// Starts `matrix`, `busy`: one that takes on three calls at once, or `drifted`: another schema under the same name.
     pub(crate) fn start(role: &'static str) -> Server {
         let folder = tempfile::tempdir().unwrap();
-        let id = format!("matrix::{role}");
+        // A busy one is the same, but for what it takes on.
+        let id = format!("matrix::{}", role.replace("busy", "matrix"));
         let fingerprint = own_service(&id).unwrap().fingerprint.0;
         let socket = discovery::socket_name("matrix", fingerprint);
         let listener = UnixListener::bind(folder.path().join(&socket)).unwrap();
@@ -320,6 +322,16 @@ fn role() {
         "matrix" => runtime
             .block_on(cell::serve_local(
                 matrix::handlers().state(Tally::of(generation)),
+            ))
+            .unwrap(),
+        "busy" => runtime
+            .block_on(cell::serve_local(
+                matrix::handlers()
+                    .state(Tally::of(generation))
+                    .load(cell::LoadLimits {
+                        calls_max: 3,
+                        ..cell::LoadLimits::DEFAULT
+                    }),
             ))
             .unwrap(),
         "drifted" => runtime

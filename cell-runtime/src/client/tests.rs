@@ -463,6 +463,7 @@ async fn a_server_that_vanishes_fails_what_it_had_started() {
             Serving {
                 cell: "echo".into(),
                 fingerprint: 0,
+                refusal: None,
             },
             Limits::DEFAULT,
         );

@@ -3,6 +3,7 @@
     reason = "the clock is read here, at the edge, and passed to the state"
 )]
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout_at};
 
+use super::load::{Load, Permit};
 use super::{CallContext, CallFuture, Caller, CancelToken, ServerOptions, Service};
 use crate::metrics::Metrics;
 use crate::transport::{Stream, Writer};
@@ -28,6 +30,10 @@ const LINGER: Duration = Duration::from_millis(250);
 
 /// Answers that a peer does not read may pile up to this many bytes; then its requests are no longer read.
 const UNREAD_BYTES_MAX: usize = 32 << 20;
+
+/// A peer that asks for more and more and reads none of it, although its requests are no longer read: calls that were in
+/// flight by then may still be answered, each with a whole payload.
+const ABANDONED_BYTES_MAX: usize = 256 << 20;
 
 /// With more calls in flight than these a connection is under load.
 const QUIET_CALLS_MAX: usize = 4;
@@ -93,6 +99,11 @@ impl Inner {
         self.blocked = false;
     }
 
+    /// Whether the peer has so much to read that it is not listened to.
+    fn is_full(&mut self) -> bool {
+        self.state.out().pending().len() > UNREAD_BYTES_MAX
+    }
+
     fn wake(&mut self) {
         if !std::mem::replace(&mut self.woken, true)
             && let Some(waker) = &self.task
@@ -107,6 +118,7 @@ pub(super) async fn serve<S: Stream>(
     service: Arc<dyn Service>,
     serving: Serving,
     options: ServerOptions,
+    load: Arc<Load>,
     mut drain: watch::Receiver<Option<Duration>>,
 ) {
     let uid = stream.peer_uid();
@@ -132,9 +144,14 @@ pub(super) async fn serve<S: Stream>(
         uid,
     };
     let mut events = Vec::new();
+    // Calls that were read and wait until the answers before them are taken.
+    let mut held = VecDeque::new();
     let mut draining = false;
     let mut limit = pin!(sleep(Duration::ZERO));
+    let mut handshake = pin!(sleep(options.handshake));
+    let mut greeted = false;
     let (mut closed, mut lingering) = (false, false);
+    let mut violated = false;
     loop {
         // Asked first: a client that always has more to read would starve the other branches.
         let step = if !draining && drain.has_changed().unwrap_or(false) {
@@ -144,7 +161,9 @@ pub(super) async fn serve<S: Stream>(
         } else {
             tokio::select! {
                 biased;
-                step = poll_fn(|cx| poll_step(&shared, &mut reader, &mut buf, cx)) => step,
+                step = poll_fn(|cx| poll_step(&shared, &mut reader, &mut buf, held.is_empty(), cx)) => step,
+                // It may be somebody who only wants to hold what a connection costs.
+                () = handshake.as_mut(), if !greeted => return,
                 () = until_draining(&mut drain), if !draining => Step::Drain,
                 () = limit.as_mut(), if draining => Step::Limit,
             }
@@ -166,32 +185,13 @@ pub(super) async fn serve<S: Stream>(
             }
             Step::Read(Ok(0) | Err(_)) => return,
             Step::Read(Ok(len)) => {
-                let outcome = {
-                    let mut inner = shared.lock();
-                    inner.wrote_inline = false;
-                    inner
-                        .state
-                        .receive(Instant::now(), &buf[..len], &mut events)
-                };
-                for event in events.drain(..) {
-                    match event {
-                        ServerEvent::Accepted(hello) => {
-                            caller.name = hello.client.into();
-                            // Sent before the first call is started: a client whose connection ends without it may
-                            // send its calls again.
-                            shared.lock().flush(&shared.writer);
-                        }
-                        ServerEvent::Call(call) => start(&shared, &*service, &caller, call).await,
-                        ServerEvent::Cancelled(id) => cancel(&shared, id),
-                    }
-                }
                 let mut inner = shared.lock();
-                if !inner.blocked {
-                    inner.flush(&shared.writer);
-                }
-                if outcome.is_err() {
-                    return;
-                }
+                inner.wrote_inline = false;
+                violated = inner
+                    .state
+                    .receive(Instant::now(), &buf[..len], &mut events)
+                    .is_err();
+                held.extend(events.drain(..));
             }
             Step::Drain => {
                 draining = true;
@@ -207,6 +207,8 @@ pub(super) async fn serve<S: Stream>(
                     StatusCode::Draining,
                     "the cell stopped before the call was finished",
                 );
+                // Those that were not started have been answered with the others.
+                held.clear();
                 let mut inner = shared.lock();
                 for id in inner.state.abort_all(&status) {
                     if let Some((task, token)) = inner.running.remove(&id) {
@@ -221,8 +223,25 @@ pub(super) async fn serve<S: Stream>(
                 limit.as_mut().reset(tokio::time::Instant::now() + LINGER);
             }
         }
+        while let Some(event) = next(&shared, &mut held) {
+            match event {
+                ServerEvent::Accepted(hello) => {
+                    greeted = true;
+                    caller.name = hello.client.into();
+                    // Sent before the first call is started: a client whose connection ends without it may send its
+                    // calls again.
+                    shared.lock().flush(&shared.writer);
+                }
+                ServerEvent::Call(call) => start(&shared, &*service, &load, &caller, call).await,
+                ServerEvent::Cancelled(id) => cancel(&shared, id),
+            }
+        }
         let mut inner = shared.lock();
-        if inner.broken {
+        if !inner.blocked {
+            inner.flush(&shared.writer);
+        }
+        let abandoned = inner.state.out().pending().len() > ABANDONED_BYTES_MAX;
+        if inner.broken || violated || abandoned {
             return;
         }
         // Half-closed first: closing with unread requests in the buffer could cost the client what was just written.
@@ -234,6 +253,23 @@ pub(super) async fn serve<S: Stream>(
             limit.as_mut().reset(tokio::time::Instant::now() + LINGER);
         }
     }
+}
+
+/// The next event, unless the peer has too much to read already.
+fn next<W: Writer>(shared: &Shared<W>, held: &mut VecDeque<ServerEvent>) -> Option<ServerEvent> {
+    if held.is_empty() {
+        return None;
+    }
+    let mut inner = shared.lock();
+    if inner.is_full() {
+        if !inner.blocked {
+            inner.flush(&shared.writer);
+        }
+        if inner.is_full() {
+            return None;
+        }
+    }
+    held.pop_front()
 }
 
 /// Ready once the server drains; never where it is gone without draining.
@@ -255,6 +291,7 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
     shared: &Shared<W>,
     reader: &mut R,
     buf: &mut [u8],
+    wants_more: bool,
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
     let (blocked, full) = {
@@ -269,15 +306,12 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
         {
             inner.task = Some(cx.waker().clone());
         }
-        (
-            inner.blocked,
-            inner.state.out().pending().len() > UNREAD_BYTES_MAX,
-        )
+        (inner.blocked, inner.is_full())
     };
     if blocked && shared.writer.poll_write_ready(cx).is_ready() {
         return Poll::Ready(Step::Writable);
     }
-    if !full {
+    if !full && wants_more {
         let mut read = ReadBuf::new(buf);
         if let Poll::Ready(outcome) = Pin::new(reader).poll_read(cx, &mut read) {
             return Poll::Ready(Step::Read(outcome.map(|()| read.filled().len())));
@@ -290,9 +324,14 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
 async fn start<W: Writer>(
     shared: &Arc<Shared<W>>,
     service: &dyn Service,
+    load: &Arc<Load>,
     caller: &Caller,
     call: IncomingCall,
 ) {
+    let permit = match load.admit(call.payload.len()) {
+        Ok(permit) => permit,
+        Err(status) => return shared.lock().state.respond(call.id, Err(status)),
+    };
     let began = shared.metrics.started(Instant::now);
     let token = CancelToken::default();
     let context = CallContext {
@@ -326,9 +365,15 @@ async fn start<W: Writer>(
                     "the deadline passed while the handler worked",
                 ))
             });
+        end(permit);
         on_end.finish(id, result, began);
     });
     inner.running.insert(id, (task.abort_handle(), token));
+}
+
+/// Before the answer: whoever reads it may call again at once.
+fn end(permit: Permit) {
+    drop(permit);
 }
 
 fn answer<W: Writer>(

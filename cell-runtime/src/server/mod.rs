@@ -1,8 +1,12 @@
 //! The serving side: accepts connections, starts calls, drains.
 
 mod connection;
+mod load;
 mod refuse;
+#[cfg(test)]
+mod tests;
 
+pub use load::LoadLimits;
 pub use refuse::refuse_all;
 
 use std::future::Future;
@@ -70,6 +74,10 @@ pub trait Service: Send + Sync + 'static {
     fn fingerprint(&self) -> u64;
     /// The routes that it answers.
     fn routes(&self) -> &[RouteId];
+    /// How much it takes on from all its peers together.
+    fn load(&self) -> LoadLimits {
+        LoadLimits::DEFAULT
+    }
     /// Starts a call. The payload is not validated yet.
     fn call(&self, route: RouteId, context: CallContext, payload: Vesicle) -> CallFuture;
 }
@@ -79,6 +87,8 @@ pub trait Service: Send + Sync + 'static {
 pub struct ServerOptions {
     /// What is accepted from a peer.
     pub limits: Limits,
+    /// How long a peer may take to say who it is.
+    pub handshake: Duration,
     /// How long calls in flight may go on after the shutdown.
     pub drain: Duration,
     /// Where calls are counted.
@@ -89,6 +99,7 @@ impl Default for ServerOptions {
     fn default() -> ServerOptions {
         ServerOptions {
             limits: Limits::DEFAULT,
+            handshake: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             metrics: Arc::default(),
         }
@@ -121,8 +132,10 @@ pub async fn run_until<L: Listener>(
     let serving = Serving {
         cell: service.name().to_owned(),
         fingerprint: service.fingerprint(),
+        refusal: None,
     };
     let (draining, drain) = watch::channel(None);
+    let load = load::Load::new(service.load());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let limit = loop {
@@ -131,8 +144,18 @@ pub async fn run_until<L: Listener>(
             limit = &mut shutdown => break limit,
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
+                    let most = service.load().connections_max;
+                    let mut serving = serving.clone();
+                    if connections.len() >= most {
+                        let message = format!("{most} connections are open to this cell, the limit");
+                        serving.refusal = Some(Status::overloaded(message));
+                    }
                     let service = Arc::clone(&service);
-                    connections.spawn(connection::serve(stream, service, serving.clone(), options.clone(), drain.clone()));
+                    connections.spawn(connection::serve(stream, service, serving, options.clone(), load.clone(), drain.clone()));
+                    // Those who are refused hold a connection as well until they have been told: then the backlog waits.
+                    if connections.len() >= most + REFUSED_MAX {
+                        connections.join_next().await;
+                    }
                 }
                 Err(error) if is_the_peers_fault(&error) => {}
                 // Out of descriptors or memory: what is open goes on, new ones wait in the backlog.
@@ -152,6 +175,9 @@ pub async fn run_until<L: Listener>(
     while connections.join_next().await.is_some() {}
     Ok(())
 }
+
+/// Connections beyond the limit that are being told so.
+const REFUSED_MAX: usize = 64;
 
 /// The connection was refused or vanished; the listener is fine.
 fn is_the_peers_fault(error: &io::Error) -> bool {

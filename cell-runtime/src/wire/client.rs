@@ -28,7 +28,7 @@ pub enum CallFailure {
     Refused(Refusal),
     /// The server answered with a status.
     Status(Status),
-    /// The connection has this many calls in flight, as many as it may.
+    /// The connection has this many calls in flight, as many as it may, or as many as their arguments leave room for.
     Full(usize),
     /// The deadline passed on this side.
     DeadlineExceeded,
@@ -58,7 +58,9 @@ pub struct ClientState {
     limits: Limits,
     decoder: FrameDecoder,
     out: Outbox,
-    calls: IdMap<Instant>,
+    /// The calls in flight: when each must be answered, and the bytes of its arguments.
+    calls: IdMap<(Instant, usize)>,
+    request_bytes: usize,
     next_id: u64,
     phase: Phase,
     writable: bool,
@@ -82,6 +84,7 @@ impl ClientState {
             decoder: FrameDecoder::new(limits),
             out,
             calls: IdMap::default(),
+            request_bytes: 0,
             next_id: 1,
             phase: Phase::AwaitingAck,
             writable: true,
@@ -109,7 +112,9 @@ impl ClientState {
         if request.deadline <= now {
             return Err(CallFailure::DeadlineExceeded);
         }
-        if self.calls.len() >= self.limits.calls_max {
+        let whole = self.request_bytes + request.payload.len();
+        let is_heavy = !self.calls.is_empty() && whole > self.limits.request_bytes_max;
+        if is_heavy || self.calls.len() >= self.limits.calls_max {
             return Err(CallFailure::Full(self.calls.len()));
         }
         if request.payload.len() > self.limits.payload_bytes_max {
@@ -124,7 +129,9 @@ impl ClientState {
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.calls.insert(id, request.deadline);
+        self.calls
+            .insert(id, (request.deadline, request.payload.len()));
+        self.request_bytes += request.payload.len();
         let mut header = Header::new(Kind::Request, id, 0);
         header.route = request.route;
         header.deadline_us = remaining_us(now, request.deadline);
@@ -137,9 +144,16 @@ impl ClientState {
         Ok(id)
     }
 
+    /// Whether the call was in flight; it is no longer.
+    fn forget(&mut self, id: u64) -> bool {
+        let call = self.calls.remove(&id);
+        self.request_bytes -= call.map_or(0, |(_, bytes)| bytes);
+        call.is_some()
+    }
+
     /// Forgets a call whose answer nobody wants, and tells the server.
     pub fn cancel(&mut self, id: u64) {
-        if self.calls.remove(&id).is_some() && self.writable && self.phase != Phase::Closed {
+        if self.forget(id) && self.writable && self.phase != Phase::Closed {
             self.out.put(Header::new(Kind::Cancel, id, 0), &[], &[]);
         }
     }
@@ -184,7 +198,7 @@ impl ClientState {
             }
             (Kind::Response, _) => {
                 // An answer to a call that was cancelled here may cross the CANCEL: it is dropped.
-                if self.calls.remove(&id).is_some() {
+                if self.forget(id) {
                     let failed = frame.header.flags & flags::APP_ERROR != 0;
                     let reply = if failed {
                         Reply::AppError(frame.payload)
@@ -195,9 +209,11 @@ impl ClientState {
                 }
             }
             (Kind::Status, _) => {
-                let status = Status::decode(&frame.payload)
+                let mut status = Status::decode(&frame.payload)
                     .ok_or_else(|| Violation("status cut short".to_owned()))?;
-                if self.calls.remove(&id).is_some() {
+                let after = frame.header.deadline_us;
+                status.retry_after = (after > 0).then(|| Duration::from_micros(after));
+                if self.forget(id) {
                     events.push(ClientEvent::Done(id, Err(CallFailure::Status(status))));
                 }
             }
@@ -212,7 +228,7 @@ impl ClientState {
                     .collect();
                 unstarted.sort_unstable();
                 for call in unstarted {
-                    self.calls.remove(&call);
+                    self.forget(call);
                     let reason = "the server is draining".to_owned();
                     events.push(ClientEvent::Done(
                         call,
@@ -231,7 +247,7 @@ impl ClientState {
     pub fn write_failed(&mut self, reason: &str, events: &mut Vec<ClientEvent>) {
         self.writable = false;
         for id in self.out.unsent_requests() {
-            if self.calls.remove(&id).is_some() {
+            if self.forget(id) {
                 let failure = CallFailure::NotStarted(reason.to_owned());
                 events.push(ClientEvent::Done(id, Err(failure)));
             }
@@ -253,6 +269,7 @@ impl ClientState {
     fn fail_all(&mut self, failure: CallFailure, events: &mut Vec<ClientEvent>) {
         self.phase = Phase::Closed;
         self.out.clear();
+        self.request_bytes = 0;
         let mut ids: Vec<u64> = self.calls.drain().map(|(id, _)| id).collect();
         ids.sort_unstable();
         events.extend(
@@ -266,7 +283,7 @@ impl ClientState {
         let mut late: Vec<u64> = self
             .calls
             .iter()
-            .filter(|(_, at)| **at <= now)
+            .filter(|(_, (at, _))| *at <= now)
             .map(|(id, _)| *id)
             .collect();
         late.sort_unstable();
@@ -278,7 +295,7 @@ impl ClientState {
 
     /// The earliest deadline of the calls in flight.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.calls.values().min().copied()
+        self.calls.values().map(|(at, _)| *at).min()
     }
 
     /// The calls in flight.

@@ -67,7 +67,8 @@ pub struct Header {
     pub call_id: u64,
     /// The route's fingerprint; zero where the kind has none.
     pub route: u64,
-    /// What remains until the deadline, in microseconds; zero for the default.
+    /// REQUEST: what remains until the deadline, in microseconds; zero for the default. STATUS: after how many microseconds
+    /// trying again may work; zero where nothing is known.
     pub deadline_us: u64,
 }
 

@@ -9,15 +9,18 @@ pub struct Limits {
     pub message_bytes_max: usize,
     /// The most calls in flight on one connection.
     pub calls_max: usize,
+    /// The most bytes that the arguments of the calls in flight on one connection may have; a lone call always may.
+    pub request_bytes_max: usize,
 }
 
 impl Limits {
-    /// 16 MiB payloads, 128-byte names, 4 KiB messages, 1,024 calls in flight.
+    /// 16 MiB payloads, 128-byte names, 4 KiB messages, 1,024 calls in flight with 128 MiB of arguments.
     pub const DEFAULT: Limits = Limits {
         payload_bytes_max: 16 << 20,
         name_bytes_max: 128,
         message_bytes_max: 4096,
         calls_max: 1024,
+        request_bytes_max: 128 << 20,
     };
 }
 

@@ -19,6 +19,8 @@ pub struct Serving {
     pub cell: String,
     /// The fingerprint of its service; zero accepts any client.
     pub fingerprint: u64,
+    /// Why it takes no further client, if it does not.
+    pub refusal: Option<Status>,
 }
 
 /// A call to start.
@@ -54,7 +56,9 @@ pub struct ServerState {
     limits: Limits,
     decoder: FrameDecoder,
     out: Outbox,
-    calls: IdMap<()>,
+    /// The calls in flight, with the bytes of their arguments.
+    calls: IdMap<usize>,
+    request_bytes: usize,
     last_started: u64,
     phase: Phase,
 }
@@ -76,6 +80,7 @@ impl ServerState {
             decoder: FrameDecoder::new(limits),
             out: Outbox::default(),
             calls: IdMap::default(),
+            request_bytes: 0,
             last_started: 0,
             phase: Phase::AwaitingHello,
         }
@@ -111,7 +116,7 @@ impl ServerState {
             (Kind::Request, _) => self.request(now, frame, events),
             (Kind::Cancel, _) => {
                 // A CANCEL may cross the answer: then there is nothing left to cancel.
-                if self.calls.remove(&frame.header.call_id).is_some() {
+                if self.forget(frame.header.call_id) {
                     events.push(ServerEvent::Cancelled(frame.header.call_id));
                 }
                 Ok(())
@@ -133,7 +138,8 @@ impl ServerState {
 
     fn hello(&mut self, frame: &Frame, events: &mut Vec<ServerEvent>) -> Result<(), Violation> {
         let hello = Hello::decode(&frame.payload, &self.limits)?;
-        let ack = HelloAck::answer(&hello, &self.serving.cell, self.serving.fingerprint);
+        let mut ack = HelloAck::answer(&hello, &self.serving.cell, self.serving.fingerprint);
+        ack.refusal = ack.refusal.or_else(|| self.serving.refusal.take());
         self.out
             .put(Header::new(Kind::HelloAck, 0, 0), &[], &ack.encode());
         if ack.refusal.is_some() {
@@ -163,12 +169,8 @@ impl ServerState {
             )));
         }
         self.last_started = id;
-        if self.calls.len() >= self.limits.calls_max {
-            let message = format!(
-                "{} calls are in flight on this connection, the limit",
-                self.calls.len()
-            );
-            self.put_status(id, &Status::new(StatusCode::Overloaded, message));
+        if let Some(message) = self.too_much(frame.payload.len()) {
+            self.put_status(id, &Status::overloaded(message));
             return Ok(());
         }
         let trace = (frame.header.flags & flags::TRACE != 0)
@@ -178,7 +180,8 @@ impl ServerState {
             0 => DEFAULT_DEADLINE,
             us => Duration::from_micros(us).min(DEADLINE_MAX),
         };
-        self.calls.insert(id, ());
+        self.calls.insert(id, frame.payload.len());
+        self.request_bytes += frame.payload.len();
         events.push(ServerEvent::Call(IncomingCall {
             id,
             route: frame.header.route,
@@ -189,9 +192,33 @@ impl ServerState {
         Ok(())
     }
 
+    /// Why a call with so many bytes of arguments is not started.
+    fn too_much(&self, bytes: usize) -> Option<String> {
+        let calls = self.calls.len();
+        if calls >= self.limits.calls_max {
+            return Some(format!(
+                "{calls} calls are in flight on this connection, the limit"
+            ));
+        }
+        let whole = self.request_bytes + bytes;
+        (calls > 0 && whole > self.limits.request_bytes_max).then(|| {
+            format!(
+                "the calls in flight on this connection would have {whole} bytes of arguments; the limit is {}",
+                self.limits.request_bytes_max
+            )
+        })
+    }
+
+    /// Whether the call was in flight; it is no longer.
+    fn forget(&mut self, id: u64) -> bool {
+        let bytes = self.calls.remove(&id);
+        self.request_bytes -= bytes.unwrap_or(0);
+        bytes.is_some()
+    }
+
     /// Answers a call; nothing is sent where the caller has gone meanwhile.
     pub fn respond(&mut self, id: u64, result: Result<Reply, Status>) {
-        if self.calls.remove(&id).is_none() {
+        if !self.forget(id) {
             return;
         }
         let (payload, flag) = match &result {
@@ -214,8 +241,11 @@ impl ServerState {
 
     fn put_status(&mut self, id: u64, status: &Status) {
         let payload = status.encode(self.limits.message_bytes_max);
-        self.out
-            .put(Header::new(Kind::Status, id, 0), &[], &payload);
+        let mut header = Header::new(Kind::Status, id, 0);
+        header.deadline_us = status
+            .retry_after
+            .map_or(0, |after| u64::try_from(after.as_micros()).unwrap_or(0));
+        self.out.put(header, &[], &payload);
     }
 
     /// From now on no call is started; the client is told which one was the last.
@@ -234,8 +264,9 @@ impl ServerState {
 
     /// Answers every call in flight with `status`.
     pub fn abort_all(&mut self, status: &Status) -> Vec<u64> {
-        let mut ids: Vec<u64> = self.calls.drain().map(|(id, ())| id).collect();
+        let mut ids: Vec<u64> = self.calls.drain().map(|(id, _)| id).collect();
         ids.sort_unstable();
+        self.request_bytes = 0;
         for id in &ids {
             self.put_status(*id, status);
         }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 /// What became of a call that did not reach the handler's own answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,7 +15,7 @@ pub enum StatusCode {
     DeadlineExceeded = 4,
     /// The caller gave up.
     Cancelled = 5,
-    /// A limit on calls in flight was reached; trying again later may work.
+    /// A limit on calls, bytes or connections was reached; trying again later may work.
     Overloaded = 6,
     /// The handler panicked, or the cell has a bug.
     Internal = 7,
@@ -71,6 +72,9 @@ impl fmt::Display for StatusCode {
     }
 }
 
+/// What an overloaded server asks for: longer than most calls take, and shorter than people notice.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+
 /// A status: the code and a sentence for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -78,6 +82,8 @@ pub struct Status {
     pub code: StatusCode,
     /// Why, in words.
     pub message: String,
+    /// After how long trying again may work, where the server has an idea.
+    pub retry_after: Option<Duration>,
 }
 
 impl Status {
@@ -86,6 +92,15 @@ impl Status {
         Status {
             code,
             message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    /// A limit on load was reached, and the call was not started.
+    pub fn overloaded(message: impl Into<String>) -> Status {
+        Status {
+            retry_after: Some(RETRY_AFTER),
+            ..Status::new(StatusCode::Overloaded, message)
         }
     }
 

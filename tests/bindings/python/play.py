@@ -120,6 +120,34 @@ def cancel() -> None:
     asyncio.run(cancelled())
 
 
+def overloaded() -> None:
+    async def too_much() -> None:
+        slow = [asyncio.create_task(matrix.aio.slow(60_000)) for _ in range(2)]
+        # It is the third call itself.
+        await matrix.aio.until_served(2)
+        slow.append(asyncio.create_task(matrix.aio.slow(60_000)))
+        while True:
+            try:
+                await matrix.aio.add(2, 3)
+            except matrix.OverloadedError as error:
+                hint = error.retry_after
+                ensure(hint is not None and 0 < hint < 1, hint)
+                break
+        # Those that were started are not harmed; without them there is room again.
+        ensure(not any(call.done() for call in slow), "a call has ended")
+        for call in slow:
+            call.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+        while True:
+            try:
+                ensure(await matrix.aio.add(2, 3) == 5, "a wrong sum")
+                return
+            except matrix.OverloadedError:
+                await asyncio.sleep(0)
+
+    asyncio.run(too_much())
+
+
 def concurrent() -> None:
     async def sums() -> None:
         calls = (matrix.aio.add(n, 1_000_000) for n in range(1000))
@@ -190,6 +218,7 @@ SCENARIOS: dict[str, Callable[[], None]] = {
     "deadline": deadline,
     "cancel": cancel,
     "concurrent": concurrent,
+    "overloaded": overloaded,
     "drift": drift,
     "drain": drain,
 }

@@ -16,6 +16,7 @@ fn serving() -> Serving {
     Serving {
         cell: "button".into(),
         fingerprint: 7,
+        refusal: None,
     }
 }
 

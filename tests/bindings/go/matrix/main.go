@@ -23,6 +23,7 @@ func main() {
 		"deadline":    deadline,
 		"cancel":      cancel,
 		"concurrent":  concurrent,
+		"overloaded":  overloaded,
 		"drift":       drift,
 		"drain":       drain,
 	}
@@ -159,6 +160,42 @@ func concurrent() error {
 		}
 	}
 	return nil
+}
+
+func overloaded() error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ended := make(chan error, 3)
+	slow := func() {
+		_, err := matrix.SlowContext(ctx, 60_000)
+		ended <- err
+	}
+	go slow()
+	go slow()
+	// It is the third call itself.
+	if _, err := matrix.UntilServed(2); err != nil {
+		return err
+	}
+	go slow()
+	var failed *cell.Error
+	for failed == nil {
+		if _, err := matrix.Add(2, 3); err != nil && !errors.As(err, &failed) {
+			return err
+		}
+	}
+	if !errors.Is(failed, cell.ErrOverloaded) || failed.RetryAfter <= 0 || failed.RetryAfter >= time.Second {
+		return fmt.Errorf("not overloaded, or without a hint (%v): %w", failed.RetryAfter, failed)
+	}
+	// Those that were started are not harmed; without them there is room again.
+	if len(ended) > 0 {
+		return fmt.Errorf("a call that was started has ended: %w", <-ended)
+	}
+	stop()
+	for {
+		if _, err := matrix.Add(2, 3); err == nil {
+			return nil
+		}
+	}
 }
 
 func drift() error {

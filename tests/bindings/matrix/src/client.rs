@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use cell_sdk::cell::{self, CallError};
+use cell_sdk::server::StatusCode;
 use tokio::io::AsyncBufReadExt;
 
 cell::client!("matrix");
@@ -18,6 +19,7 @@ pub async fn play(scenario: &str) -> Result<Option<u64>> {
         "deadline" => deadline().await?,
         "cancel" => cancel().await?,
         "concurrent" => concurrent().await?,
+        "overloaded" => overloaded().await?,
         "drift" => drift().await?,
         "drain" => return drain().await.map(Some),
         other => bail!("there is no scenario `{other}`"),
@@ -103,6 +105,37 @@ async fn concurrent() -> Result<()> {
         .collect();
     for call in calls {
         ensure!(call.await??, "an answer of another call");
+    }
+    Ok(())
+}
+
+async fn overloaded() -> Result<()> {
+    let mut slow = vec![
+        tokio::spawn(matrix::slow(60_000)),
+        tokio::spawn(matrix::slow(60_000)),
+    ];
+    // It is the third call itself.
+    matrix::until_served(2).await?;
+    slow.push(tokio::spawn(matrix::slow(60_000)));
+    let status = loop {
+        match matrix::add(2, 3).await {
+            Ok(_) => {}
+            Err(cell::Error::Status(status)) => break status,
+            Err(other) => bail!("not overloaded: {other:?}"),
+        }
+    };
+    ensure!(status.code == StatusCode::Overloaded, "{status}");
+    let hint = status
+        .retry_after
+        .context("it says nothing of trying again")?;
+    ensure!(hint < Duration::from_secs(1), "{hint:?}");
+    // Those that were started are not harmed; without them there is room again.
+    for call in &slow {
+        ensure!(!call.is_finished(), "a call that was started has ended");
+        call.abort();
+    }
+    while matrix::add(2, 3).await.is_err() {
+        tokio::task::yield_now().await;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Serves the matrix by hand: `CELL_RUN=/tmp/run cargo run -p matrix`. `MATRIX_GENERATION` says which generation it is, and
-//! with `MATRIX_SCHEMA=drifted` it serves another schema under the same name.
+//! with `MATRIX_SCHEMA=drifted` it serves another schema under the same name. `MATRIX_CALLS_MAX` is how many calls it takes on.
 
 use ::matrix::{Tally, drifted, matrix};
 use cell_sdk::cell;
@@ -11,5 +11,9 @@ async fn main() -> anyhow::Result<()> {
         return cell::serve_local(drifted::handlers()).await;
     }
     let tally = Tally::of(env("MATRIX_GENERATION").parse().unwrap_or_default());
-    cell::serve_local(matrix::handlers().state(tally)).await
+    let mut load = cell::LoadLimits::DEFAULT;
+    if let Ok(calls) = env("MATRIX_CALLS_MAX").parse() {
+        load.calls_max = calls;
+    }
+    cell::serve_local(matrix::handlers().state(tally).load(load)).await
 }

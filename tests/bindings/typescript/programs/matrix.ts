@@ -62,6 +62,46 @@ const scenarios: Record<string, () => Promise<void>> = {
     await Promise.all(sums);
   },
 
+  async overloaded() {
+    const abort = new AbortController();
+    const options = { signal: abort.signal, deadlineMs: 60_000 };
+    let ended = 0;
+    const slow = async () => {
+      try {
+        await matrix.slow(60_000, options);
+      } catch {
+        // Aborted below.
+      }
+      ended += 1;
+    };
+    const calls = [slow(), slow()];
+    // It is the third call itself.
+    await matrix.untilServed(2n);
+    calls.push(slow());
+    let failed: unknown;
+    while (failed === undefined) {
+      await matrix.add(2n, 3n).catch((error: unknown) => {
+        failed = error;
+      });
+    }
+    assert(failed instanceof matrix.StatusError);
+    assert.equal(failed.code, "overloaded");
+    const hint = failed.retryAfterMs ?? 0;
+    assert(hint > 0 && hint < 1000, hint.toString());
+    // Those that were started are not harmed; without them there is room again.
+    assert.equal(ended, 0);
+    abort.abort(new Error("enough"));
+    await Promise.all(calls);
+    for (;;) {
+      try {
+        assert.equal(await matrix.add(2n, 3n), 5n);
+        return;
+      } catch (error) {
+        assert(error instanceof matrix.StatusError, String(error));
+      }
+    }
+  },
+
   async drift() {
     await assert.rejects(matrix.echo("hello"), (error) => {
       assert(error instanceof matrix.SchemaMismatchError);

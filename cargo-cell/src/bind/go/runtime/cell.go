@@ -219,7 +219,10 @@ func (p *pool) failed(f *failure) error {
 	case ended:
 		return p.ended(f.cause)
 	case answered:
-		return &Error{Cell: p.cell, Code: f.code, Message: f.reason, Fingerprint: f.fingerprint}
+		return &Error{
+			Cell: p.cell, Code: f.code, Message: f.reason,
+			Fingerprint: f.fingerprint, RetryAfter: f.retryAfter,
+		}
 	}
 	return &Error{Cell: p.cell, Code: ErrUnavailable, Message: f.reason, Err: f.cause}
 }

@@ -5,6 +5,7 @@ package cell
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Code says what became of a call that has no answer of its handler. Codes are errors to compare with:
@@ -24,7 +25,7 @@ const (
 	ErrDeadlineExceeded
 	// ErrCancelled means that the context was cancelled. [context.Canceled] matches too.
 	ErrCancelled
-	// ErrOverloaded means that a limit on calls in flight was reached; trying again later may work.
+	// ErrOverloaded means that a limit on calls, bytes or connections was reached; trying again later may work.
 	ErrOverloaded
 	// ErrInternal means that the handler panicked, or that the cell has a bug.
 	ErrInternal
@@ -92,6 +93,8 @@ type Error struct {
 	Message string
 	// Fingerprint is the cell's own one where Code is ErrSchemaMismatch.
 	Fingerprint uint64
+	// RetryAfter is after how long trying again may work where Code is ErrOverloaded; 0 where the cell does not say.
+	RetryAfter time.Duration
 	// Err is the cause, where there is one.
 	Err error
 }

@@ -117,7 +117,7 @@ func (c *conn) frame(h header, payload []byte) error {
 	}
 	switch h.kind {
 	case kindStatus:
-		failed, err := parseStatus(payload)
+		failed, err := parseStatus(payload, h.micros)
 		if err != nil {
 			return err
 		}

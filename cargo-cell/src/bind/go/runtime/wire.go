@@ -50,6 +50,7 @@ type header struct {
 	flags  uint8
 	extLen int
 	callID uint64
+	micros uint64 // REQUEST: until the deadline; STATUS: until trying again may work
 }
 
 // parseHeader reads and checks the header at the start of b.
@@ -61,6 +62,7 @@ func parseHeader(b []byte) (header, error) {
 		flags:  b[5],
 		extLen: int(binary.LittleEndian.Uint16(b[6:])),
 		callID: binary.LittleEndian.Uint64(b[8:]),
+		micros: binary.LittleEndian.Uint64(b[24:]),
 	}
 	if h.kind < kindHello || h.kind > kindPong {
 		return h, fmt.Errorf("unknown frame kind %d", b[4])
@@ -174,13 +176,21 @@ func cutText(b []byte, bytesMax int) (text string, rest []byte, err error) {
 	return string(b[2 : 2+n]), b[2+n:], nil
 }
 
-// parseStatus reads the payload of a STATUS.
-func parseStatus(b []byte) (*failure, error) {
+// retryAfterMax is the longest hint that is passed on: a longer one is nonsense.
+const retryAfterMax = time.Hour
+
+// parseStatus reads the payload of a STATUS, and the hint in its header.
+func parseStatus(b []byte, micros uint64) (*failure, error) {
 	if len(b) < 2 {
 		return nil, errors.New("status cut short")
 	}
 	message := strings.ToValidUTF8(string(b[2:min(len(b), 2+messageBytesMax)]), "�")
-	return &failure{kind: answered, code: codeFromWire(binary.LittleEndian.Uint16(b)), reason: message}, nil
+	after := retryAfterMax
+	if micros < uint64(retryAfterMax.Microseconds()) {
+		after = time.Duration(micros) * time.Microsecond
+	}
+	code := codeFromWire(binary.LittleEndian.Uint16(b))
+	return &failure{kind: answered, code: code, reason: message, retryAfter: after}, nil
 }
 
 // failure is why a call has no answer, as the connection sees it.
@@ -189,6 +199,7 @@ type failure struct {
 	code        Code
 	reason      string
 	fingerprint uint64
+	retryAfter  time.Duration
 	cause       error
 }
 

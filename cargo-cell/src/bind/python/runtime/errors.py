@@ -94,7 +94,10 @@ class CallCancelledError(CallError):
 
 
 class OverloadedError(CallError):
-    """A limit on calls in flight was reached; trying again later may work."""
+    """A limit on calls, bytes or connections was reached."""
+
+    retry_after: float | None = None
+    """After how many seconds trying again may work, where the cell says."""
 
 
 class InternalError(CallError):
@@ -141,6 +144,12 @@ _STATUSES: dict[int, type[CallError]] = {
 }
 
 
-def of_status(cell: str, code: int, reason: str) -> CallError:
+_HINT_US_MAX = 3_600_000_000
+
+
+def of_status(cell: str, code: int, reason: str, hint_us: int = 0) -> CallError:
     """The error of a status; codes of a newer protocol read as internal."""
-    return _STATUSES.get(code, InternalError)(cell, reason or "it gave no reason")
+    error = _STATUSES.get(code, InternalError)(cell, reason or "it gave no reason")
+    if isinstance(error, OverloadedError) and hint_us > 0:
+        error.retry_after = min(hint_us, _HINT_US_MAX) / 1_000_000
+    return error

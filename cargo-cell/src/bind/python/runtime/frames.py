@@ -47,6 +47,8 @@ class Frame:
     flags: int
     call_id: int
     payload: bytes
+    hint_us: int = 0
+    """STATUS: after how many microseconds trying again may work."""
 
 
 def header(
@@ -71,14 +73,14 @@ class FrameDecoder:
         at = 0
         try:
             while len(buf) - at >= _HEADER.size:
-                size, kind, flags, ext, call_id, _, _ = _HEADER.unpack_from(buf, at)
+                size, kind, flags, ext, call_id, _, us = _HEADER.unpack_from(buf, at)
                 _check(size, kind, ext)
                 end = at + _HEADER.size + size
                 if len(buf) < end:
                     break
                 payload = bytes(memoryview(buf)[end - size + ext : end])
                 at = end
-                yield Frame(kind, flags, call_id, payload)
+                yield Frame(kind, flags, call_id, payload, us)
         finally:
             del buf[:at]
 

@@ -196,8 +196,9 @@ class Connection:
                 _end(call, None, ended)
         elif frame.kind == Kind.STATUS:
             code, message = frames.read_status(frame.payload)
+            hint_us = frame.hint_us
             if call := self._calls.pop(frame.call_id, None):
-                _end(call, lambda: of_status(self.cell, code, message), ended)
+                _end(call, lambda: of_status(self.cell, code, message, hint_us), ended)
         elif frame.kind == Kind.GOAWAY:
             self._phase = _Phase.GOING_AWAY
             unstarted = [call_id for call_id in self._calls if call_id > frame.call_id]

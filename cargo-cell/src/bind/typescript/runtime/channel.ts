@@ -184,9 +184,18 @@ export class Channel {
         return this.#statusError(failure.status);
       case "refused": {
         const { status, fingerprint, cell } = failure;
-        return status.code === "schema mismatch"
-          ? new SchemaMismatchError(this.#cell, status.message, fingerprint)
-          : new RefusedError(cell, status.message);
+        switch (status.code) {
+          case "schema mismatch":
+            return new SchemaMismatchError(
+              this.#cell,
+              status.message,
+              fingerprint,
+            );
+          case "overloaded":
+            return this.#statusError(status);
+          default:
+            return new RefusedError(cell, status.message);
+        }
       }
       case "lost":
       case "not started":
@@ -194,7 +203,7 @@ export class Channel {
     }
   }
 
-  #statusError({ code, message }: Status): CellError {
+  #statusError({ code, message, retryAfterMs }: Status): CellError {
     switch (code) {
       case "unavailable":
         return this.#unavailable(message);
@@ -202,7 +211,7 @@ export class Channel {
         return new DeadlineExceededError(this.#cell);
       default: {
         const text = message === "" ? code : `${code}: ${message}`;
-        return new StatusError(this.#cell, code, text);
+        return new StatusError(this.#cell, code, text, retryAfterMs);
       }
     }
   }

@@ -74,6 +74,18 @@ export class DeadlineExceededError extends CellError {
 /** The cell answered with a status that has no class of its own. */
 export class StatusError extends CellError {
   override readonly name = "StatusError";
+  /** After how many milliseconds trying again may work, where the cell is overloaded and says so. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    cell: string,
+    code: StatusCode,
+    message: string,
+    retryAfterMs?: number,
+  ) {
+    super(cell, code, message);
+    this.retryAfterMs = retryAfterMs;
+  }
 }
 
 /** Bytes are no archive of the expected type, or a value cannot be archived. */

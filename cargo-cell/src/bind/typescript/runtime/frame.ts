@@ -40,6 +40,8 @@ export interface Frame {
   /** The call's number as it came. */
   readonly rawCallId: bigint;
   readonly payload: Uint8Array;
+  /** STATUS: after how many microseconds trying again may work. */
+  readonly hintUs: bigint;
 }
 
 /** What is said in the header of a frame that is sent. */
@@ -110,6 +112,7 @@ class Body {
   readonly #kind: number;
   readonly #flags: number;
   readonly #callId: bigint;
+  readonly #hintUs: bigint;
   readonly #extLength: number;
   readonly #length: number;
   #bytes = EMPTY;
@@ -122,6 +125,7 @@ class Body {
     this.#flags = view.getUint8(5);
     this.#extLength = view.getUint16(6, true);
     this.#callId = view.getBigUint64(8, true);
+    this.#hintUs = view.getBigUint64(24, true);
     if (this.#kind < Kind.hello || this.#kind > Kind.pong) {
       throw new Violation(`unknown frame kind ${this.#kind.toString()}`);
     }
@@ -162,6 +166,7 @@ class Body {
       callId: Number(this.#callId),
       rawCallId: this.#callId,
       payload: this.#bytes.subarray(this.#extLength, this.#length),
+      hintUs: this.#hintUs,
     };
   }
 

@@ -30,6 +30,8 @@ const CODES: readonly StatusCode[] = [
 export interface Status {
   readonly code: StatusCode;
   readonly message: string;
+  /** After how many milliseconds trying again may work. */
+  readonly retryAfterMs?: number;
 }
 
 /** What a server says first. */
@@ -115,15 +117,23 @@ function text(view: DataView, at: number, max: number): string {
   }
 }
 
-/** Reads the payload of a STATUS frame. */
-export function decodeStatus(payload: Uint8Array): Status {
+/** The longest hint that is passed on, an hour: a longer one is nonsense. */
+const HINT_US_MAX = 3_600_000_000n;
+
+/** Reads the payload of a STATUS frame, and the hint of its header. */
+export function decodeStatus(payload: Uint8Array, hintUs = 0n): Status {
   const [low, high] = payload;
   if (low === undefined || high === undefined) {
     throw new Violation("status cut short");
   }
   // The message is only shown: what is no UTF-8 is replaced.
   const message = lenient.decode(payload.subarray(2, 2 + MESSAGE_BYTES_MAX));
-  return { code: statusCode(low | (high << 8)), message };
+  const status = { code: statusCode(low | (high << 8)), message };
+  if (hintUs === 0n) {
+    return status;
+  }
+  const us = Number(hintUs < HINT_US_MAX ? hintUs : HINT_US_MAX);
+  return { ...status, retryAfterMs: us / 1000 };
 }
 
 /** Codes of a newer protocol read as an internal error. */

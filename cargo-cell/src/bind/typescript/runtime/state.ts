@@ -215,7 +215,7 @@ export class ClientState {
         break;
       }
       case Kind.status: {
-        const status = decodeStatus(frame.payload);
+        const status = decodeStatus(frame.payload, frame.hintUs);
         this.#end(frame.callId, { kind: "status", status });
         break;
       }
