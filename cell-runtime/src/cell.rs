@@ -7,6 +7,7 @@ pub use crate::remote::serve_remote;
 pub use crate::server::LoadLimits;
 pub use crate::service::{Context, State, TestCell, View, run, serve_local, stopping};
 pub use crate::shader::{Shader, ShaderSource};
+pub use crate::stream::{Stream, Streaming};
 pub use crate::{CallError, Error};
 
 /// Makes a struct or an enum a message type: it can be an argument, a result or an error of a handler, and a part of other

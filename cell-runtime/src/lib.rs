@@ -59,6 +59,7 @@ pub mod schema;
 pub mod server;
 pub mod service;
 pub mod shader;
+pub mod stream;
 pub mod synapse;
 pub mod transport;
 mod typed;
@@ -89,9 +90,11 @@ pub mod __private {
     pub use crate::schema::check_lock;
     pub use crate::server::CallFuture;
     pub use crate::service::{Context, Incoming, State, View, answer, answer_result};
+    pub use crate::stream::{answer_items, answer_stream};
 
     /// What generated bindings use.
     pub mod client {
         pub use crate::typed::{TypedClient, pooled};
+        pub use futures_core::Stream;
     }
 }

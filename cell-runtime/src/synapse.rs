@@ -9,6 +9,7 @@ use crate::protein::{Protein, decode, encode};
 use crate::server::Reply;
 use crate::service::current;
 use crate::vesicle::Vesicle;
+use crate::wire::is_none;
 
 /// A connection to a cell, grown on demand and shared: clone it freely.
 ///
@@ -91,14 +92,14 @@ impl Synapse {
     reason = "a relative limit becomes a deadline when the call is made"
 )]
 pub(crate) fn options(limit: Option<Duration>) -> CallOptions {
-    let own = limit.map(|limit| Instant::now() + limit);
+    let now = Instant::now();
+    let own = limit.map(|limit| now + limit);
     let outer = current(|call| (call.deadline, call.trace));
+    let outermost = outer
+        .map(|(deadline, _)| deadline)
+        .filter(|deadline| !is_none(now, *deadline));
     CallOptions {
-        deadline: match (own, &outer) {
-            (Some(own), Some((deadline, _))) => Some(own.min(*deadline)),
-            (None, Some((deadline, _))) => Some(*deadline),
-            (own, None) => own,
-        },
+        deadline: own.into_iter().chain(outermost).min(),
         trace: outer.and_then(|(_, trace)| trace),
     }
 }

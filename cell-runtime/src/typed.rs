@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::client::{Client, Target};
+use crate::client::{Client, OpenCall, Target};
 use crate::protein::{Protein, decode, encode};
 use crate::server::Reply;
+use crate::stream::{Failure, Streaming, collect};
 use crate::synapse::options;
 use crate::vesicle::Vesicle;
 use crate::{CallError, Error};
@@ -81,17 +82,65 @@ impl TypedClient {
         }
     }
 
-    async fn send<Req: Protein>(&self, route: u64, request: &Req) -> Result<Reply, Error> {
-        let request = encode(request).map_err(|error| {
-            Error::Codec(format!(
-                "the request cannot be archived as `{}`: {error}",
-                Req::TY
-            ))
-        })?;
-        self.client
-            .call(route, Vesicle::from_aligned(request), options(self.limit))
-            .await
+    /// Calls a route that streams items back. `F` is [`Error`], or [`CallError`] where the route has an error.
+    pub async fn receive<Req: Protein, T: Protein, F: Failure>(
+        &self,
+        route: u64,
+        request: &Req,
+    ) -> Result<Streaming<T, F>, F> {
+        Ok(Streaming::new(self.open(route, request).await?))
     }
+
+    /// Calls a route that takes a stream of items.
+    pub async fn collect<Req, I, T, F>(
+        &self,
+        route: u64,
+        request: &Req,
+        items: impl futures_core::Stream<Item = I> + Send + 'static,
+    ) -> Result<T, F>
+    where
+        Req: Protein,
+        I: Protein + Send,
+        T: Protein,
+        F: Failure,
+    {
+        collect(self.open(route, request).await?, items).await
+    }
+
+    /// Calls a route that takes a stream of items, and streams others back.
+    pub async fn exchange<Req, I, T, F>(
+        &self,
+        route: u64,
+        request: &Req,
+        items: impl futures_core::Stream<Item = I> + Send + 'static,
+    ) -> Result<Streaming<T, F>, F>
+    where
+        Req: Protein,
+        I: Protein + Send,
+        T: Protein,
+        F: Failure,
+    {
+        Ok(Streaming::sending(self.open(route, request).await?, items))
+    }
+
+    async fn open<Req: Protein>(&self, route: u64, request: &Req) -> Result<OpenCall, Error> {
+        let request = archive(request)?;
+        self.client.open(route, request, options(self.limit)).await
+    }
+
+    async fn send<Req: Protein>(&self, route: u64, request: &Req) -> Result<Reply, Error> {
+        let request = archive(request)?;
+        self.client.call(route, request, options(self.limit)).await
+    }
+}
+
+fn archive<T: Protein>(request: &T) -> Result<Vesicle, Error> {
+    encode(request).map(Vesicle::from_aligned).map_err(|error| {
+        Error::Codec(format!(
+            "the request cannot be archived as `{}`: {error}",
+            T::TY
+        ))
+    })
 }
 
 fn read<T: Protein>(answer: &Vesicle) -> Result<T, Error> {

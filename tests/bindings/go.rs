@@ -220,6 +220,8 @@ fn echo((index, ty): (usize, &Ty)) -> Route {
         req: Ty::Tuple(vec![ty.clone()]),
         res: ty.clone(),
         err: None,
+        takes: None,
+        yields: None,
     }
 }
 

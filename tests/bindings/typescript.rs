@@ -241,6 +241,8 @@ fn random(seed: u64) -> (Snapshot, serde_json::Value) {
         req: Ty::Tuple(vec![ty.clone()]),
         res: ty.clone(),
         err: None,
+        takes: None,
+        yields: None,
     };
     model.routes = tys.iter().enumerate().map(echo).collect();
     let snapshot = model.snapshot().unwrap();

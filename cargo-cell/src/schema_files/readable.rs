@@ -48,9 +48,18 @@ fn signature(route: &Route) -> String {
         .iter()
         .map(|arg| format!("{}: {}", arg.name, arg.ty))
         .collect();
-    let answer = match &route.err {
-        Some(err) => format!("Result<{}, {err}>", route.res),
-        None => route.res.to_string(),
+    let takes = route.takes.iter().map(|item| format!("stream of {item}"));
+    let args: Vec<String> = args.into_iter().chain(takes).collect();
+    let value = match &route.err {
+        Some(err) => format!(
+            "Result<{}, {err}>",
+            route.yields.as_ref().unwrap_or(&route.res)
+        ),
+        None => route.yields.as_ref().unwrap_or(&route.res).to_string(),
+    };
+    let answer = match &route.yields {
+        Some(_) => format!("stream of {value}"),
+        None => value,
     };
     format!(
         "{}({}) -> {answer}    // {}",

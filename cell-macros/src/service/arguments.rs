@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     State(Box<Type>),
     /// The call.
     Context,
+    /// The items that the caller streams, of the type.
+    Stream(Box<Type>),
 }
 
 impl Parameter {
@@ -30,7 +32,7 @@ impl Parameter {
         match &self.kind {
             Kind::Value => Some(&self.ty),
             Kind::View(ty) => Some(ty),
-            Kind::State(_) | Kind::Context => None,
+            Kind::State(_) | Kind::Context | Kind::Stream(_) => None,
         }
     }
 }
@@ -60,7 +62,7 @@ pub(crate) fn parameters(
         let kind = kind(&typed.ty, own_types);
         match &kind {
             Kind::Value => check_type(&typed.ty, errors),
-            Kind::View(ty) => check_type(ty, errors),
+            Kind::View(ty) | Kind::Stream(ty) => check_type(ty, errors),
             Kind::State(_) | Kind::Context => {}
         }
         parameters.push(Parameter {
@@ -110,6 +112,7 @@ fn kind(ty: &Type, own_types: &[String]) -> Kind {
     match (name.as_str(), argument) {
         ("State", Some(GenericArgument::Type(state))) => Kind::State(Box::new(state.clone())),
         ("View", Some(GenericArgument::Type(message))) => Kind::View(Box::new(message.clone())),
+        ("Stream", Some(GenericArgument::Type(item))) => Kind::Stream(Box::new(item.clone())),
         ("Context", None) if matches!(last.arguments, PathArguments::None) => Kind::Context,
         _ => Kind::Value,
     }

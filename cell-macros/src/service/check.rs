@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use quote::ToTokens;
-use syn::{GenericArgument, Item, PathArguments, ReturnType, Signature, Type};
+use syn::{Item, Signature};
 
 use super::arguments::Kind;
+use super::outcome::Outcome;
 use super::parse::{Handler, Service};
 use crate::errors::Errors;
 use crate::protein::check_type;
@@ -37,7 +38,7 @@ pub(crate) fn check(service: &mut Service, errors: &mut Errors) {
     for handler in &service.handlers {
         check_signature(&handler.function.sig, errors);
         check_count(handler, errors);
-        check_output(&handler.function.sig.output, errors);
+        check_output(&handler.outcome, errors);
     }
     check_state(&service.handlers, errors);
 }
@@ -137,21 +138,47 @@ fn check_count(handler: &Handler, errors: &mut Errors) {
             "the state is here already: a handler takes `cell::State` once",
         );
     }
+    let mut streams = handler
+        .parameters
+        .iter()
+        .filter(|parameter| matches!(parameter.kind, Kind::Stream(_)));
+    if let (Some(_), Some(second)) = (streams.next(), streams.next()) {
+        errors.at(
+            &second.ty,
+            "a caller streams one kind of items: make an enum of both, or two routes",
+        );
+    }
 }
 
-fn check_output(output: &ReturnType, errors: &mut Errors) {
-    let ReturnType::Type(_, ty) = output else {
-        return;
-    };
-    match outcome(ty) {
+fn check_output(outcome: &Outcome, errors: &mut Errors) {
+    match outcome {
+        Outcome::Nothing => {}
         Outcome::Value(ty) => check_type(ty, errors),
-        Outcome::Fallible(value, error) => {
-            check_type(value, errors);
-            check_type(error, errors);
+        Outcome::Fallible(both) => {
+            check_type(&both.0, errors);
+            check_type(&both.1, errors);
         }
-        Outcome::Alias => errors.at(
+        Outcome::Stream(stream) => {
+            check_type(&stream.item, errors);
+            for error in stream.item_error.iter().chain(&stream.open_error) {
+                check_type(error, errors);
+            }
+            if let (Some(item), Some(open)) = (&stream.item_error, &stream.open_error)
+                && item.to_token_stream().to_string() != open.to_token_stream().to_string()
+            {
+                errors.at(
+                    open,
+                    "a route has one error: return the same one here that the items have",
+                );
+            }
+        }
+        Outcome::Alias(ty) => errors.at(
             ty,
             "the schema needs the error's type here: write `Result<T, E>`, where `E` is a message type",
+        ),
+        Outcome::StreamOfWhat(ty) => errors.at(
+            ty,
+            "the schema needs the items' type here: write `impl Stream<Item = T>`, where `T` is a message type",
         ),
     }
 }
@@ -175,38 +202,5 @@ fn check_state(handlers: &[Handler], errors: &mut Errors) {
                 format!("a service has one state, and another handler takes `cell::State<{first}>`: put both into one struct"),
             );
         }
-    }
-}
-
-/// What a handler returns.
-pub(crate) enum Outcome<'a> {
-    /// A value.
-    Value(&'a Type),
-    /// `Result<T, E>`.
-    Fallible(&'a Type, &'a Type),
-    /// `Result<T>`: an alias that hides the error.
-    Alias,
-}
-
-/// Reads the return type.
-pub(crate) fn outcome(ty: &Type) -> Outcome<'_> {
-    let Type::Path(path) = ty else {
-        return Outcome::Value(ty);
-    };
-    let Some(last) = path.path.segments.last() else {
-        return Outcome::Value(ty);
-    };
-    if last.ident != "Result" {
-        return Outcome::Value(ty);
-    }
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
-        return Outcome::Alias;
-    };
-    let mut arguments = arguments.args.iter();
-    match (arguments.next(), arguments.next(), arguments.next()) {
-        (Some(GenericArgument::Type(value)), Some(GenericArgument::Type(error)), None) => {
-            Outcome::Fallible(value, error)
-        }
-        _ => Outcome::Alias,
     }
 }

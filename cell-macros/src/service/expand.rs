@@ -4,10 +4,10 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Index, Path, ReturnType, Type};
+use syn::{Index, Path, Type};
 
 use super::arguments::{Kind, Parameter};
-use super::check::{Outcome, outcome};
+use super::outcome::Outcome;
 use super::parse::{Handler, Service};
 use crate::docs::{docs, json};
 use crate::errors::Errors;
@@ -117,12 +117,6 @@ fn route(handler: &Handler, private: &Path) -> TokenStream {
             value(parameter, &index, private)
         })
         .collect();
-    let answer = match &handler.function.sig.output {
-        ReturnType::Type(_, ty) if matches!(outcome(ty), Outcome::Fallible(..)) => {
-            format_ident!("answer_result")
-        }
-        _ => format_ident!("answer"),
-    };
     // An empty pair of brackets would be a lint's business in the user's code.
     let arguments = (!bindings.is_empty()).then(|| {
         quote! {
@@ -134,14 +128,43 @@ fn route(handler: &Handler, private: &Path) -> TokenStream {
     });
     // The call stands at the function's name, so that a future that cannot move between threads is reported there. Names
     // are ours all the same: a service may come out of a macro of its own.
-    let body = quote_spanned! {ident.span().resolved_at(Span::call_site())=>
+    let span = ident.span().resolved_at(Span::call_site());
+    let called = quote_spanned!(span=> #ident(#(#bindings),*).await);
+    let answer = answer(&handler.outcome, &called, private, span);
+    let body = quote_spanned! {span=>
         call.run(|call| async move {
             let _ = &call;
             #arguments
-            #private::#answer(&#ident(#(#bindings),*).await)
+            #answer
         })
     };
     quote!(handlers.route(#name, |call: #private::Incoming| -> #private::CallFuture { #body }))
+}
+
+/// What becomes of what a handler returned.
+fn answer(outcome: &Outcome, called: &TokenStream, private: &Path, span: Span) -> TokenStream {
+    let (plain, fallible) = (format_ident!("answer"), format_ident!("answer_result"));
+    let Outcome::Stream(stream) = outcome else {
+        return match outcome {
+            Outcome::Fallible(..) => quote_spanned!(span=> #private::#fallible(&#called)),
+            _ => quote_spanned!(span=> #private::#plain(&#called)),
+        };
+    };
+    let send = match stream.item_error {
+        Some(_) => format_ident!("answer_stream"),
+        None => format_ident!("answer_items"),
+    };
+    match &stream.open_error {
+        None => quote_spanned!(span=> #private::#send(&call, #called).await),
+        Some(error) => quote_spanned! {span=>
+            match #called {
+                ::core::result::Result::Ok(items) => #private::#send(&call, items).await,
+                ::core::result::Result::Err(error) => {
+                    #private::answer_result::<(), #error>(&::core::result::Result::Err(error))
+                }
+            }
+        },
+    }
 }
 
 /// A parameter's value, out of `call` and `request`.
@@ -154,6 +177,7 @@ fn value(parameter: &Parameter, index: &Index, private: &Path) -> TokenStream {
         },
         Kind::State(_) => quote_spanned!(span=> call.state()?),
         Kind::Context => quote_spanned!(span=> call.context()),
+        Kind::Stream(item) => quote_spanned!(span=> call.items::<#item>()),
     }
 }
 
@@ -208,20 +232,36 @@ fn route_record(handler: &Handler, private: &Path) -> Record {
     }
     record.text("],\"ok\":\"");
     let unit = syn::parse_quote!(());
-    let (value, error) = match &signature.output {
-        ReturnType::Default => (&unit, None),
-        ReturnType::Type(_, output) => match outcome(output) {
-            Outcome::Fallible(value, error) => (value, Some(error)),
-            _ => (&**output, None),
-        },
+    let (value, error) = match &handler.outcome {
+        Outcome::Fallible(both) => (&both.0, Some(&both.1)),
+        Outcome::Stream(stream) => (&unit, stream.error()),
+        Outcome::Value(value) => (value, None),
+        Outcome::Nothing | Outcome::Alias(_) | Outcome::StreamOfWhat(_) => (&unit, None),
     };
     record.constant(ty(value));
     match error {
-        Some(error) => record
-            .text("\",\"err\":\"")
-            .constant(ty(error))
-            .text("\"},"),
-        None => record.text("\",\"err\":null},"),
+        Some(error) => record.text("\",\"err\":\"").constant(ty(error)).text("\""),
+        None => record.text("\",\"err\":null"),
     };
+    let takes = handler
+        .parameters
+        .iter()
+        .find_map(|parameter| match &parameter.kind {
+            Kind::Stream(item) => Some(&**item),
+            _ => None,
+        });
+    let yields = match &handler.outcome {
+        Outcome::Stream(stream) => Some(&stream.item),
+        _ => None,
+    };
+    for (name, item) in [("takes", takes), ("yields", yields)] {
+        if let Some(item) = item {
+            record
+                .text(format!(",\"{name}\":\""))
+                .constant(ty(item))
+                .text("\"");
+        }
+    }
+    record.text("},");
     record
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod expand;
+mod outcome;
 mod parse;
 
 use proc_macro2::TokenStream;

@@ -3,6 +3,7 @@
 use syn::{Attribute, FnArg, Item, ItemFn, ItemMod, Pat, Stmt, parse_quote};
 
 use super::arguments::{Parameter, parameters};
+use super::outcome::Outcome;
 use crate::attributes::Arguments;
 use crate::errors::Errors;
 
@@ -24,6 +25,8 @@ pub(crate) struct Handler {
     /// Its `#[cfg]`s, which everything that is made of it carries too.
     pub(crate) cfg: Vec<Attribute>,
     pub(crate) parameters: Vec<Parameter>,
+    /// What it returns.
+    pub(crate) outcome: Outcome,
 }
 
 impl Service {
@@ -55,6 +58,7 @@ impl Service {
                 .collect();
             handlers.push(Handler {
                 parameters: parameters(function, &own_types, errors),
+                outcome: Outcome::of(&function.sig.output, &own_types),
                 attribute: attribute.path().clone(),
                 function: function.clone(),
                 cfg,

@@ -1,4 +1,4 @@
-use super::Connection;
+use super::{Connection, Exchange};
 #[cfg(feature = "remote")]
 use crate::remote::RemoteConnection;
 use crate::wire::{CallFailure, Reply, Request};
@@ -19,6 +19,14 @@ impl Carrier {
             Carrier::Shared(connection) => connection.call(request).await,
             #[cfg(feature = "remote")]
             Carrier::Remote(connection) => Box::pin(connection.call(request)).await,
+        }
+    }
+
+    pub(super) async fn open_streams(&self, request: &Request) -> Result<Exchange, CallFailure> {
+        match self {
+            Carrier::Shared(connection) => connection.open_streams(request).await,
+            #[cfg(feature = "remote")]
+            Carrier::Remote(connection) => Box::pin(connection.open_streams(request)).await,
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
 use super::driver;
+use super::exchange::{Exchange, StreamSlot};
 use crate::transport::{Stream, Writer};
 use crate::wire::{CallFailure, ClientEvent, ClientState, Hello, IdMap, Limits, Reply, Request};
 
@@ -21,7 +22,7 @@ use crate::wire::{CallFailure, ClientEvent, ClientState, Hello, IdMap, Limits, R
 /// flight.
 #[derive(Clone)]
 pub struct Connection {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     _owner: Arc<Owner>,
 }
 
@@ -33,7 +34,7 @@ pub(super) struct Shared {
     inner: Mutex<Inner>,
     writer: Box<dyn Writer>,
     /// Told when a call ends while others wait for their turn.
-    room: Notify,
+    pub(super) room: Notify,
 }
 
 pub(super) struct Inner {
@@ -48,14 +49,18 @@ pub(super) struct Inner {
     pub(super) wrote_inline: bool,
     /// When the task's timer fires.
     pub(super) armed: Option<Instant>,
-    slots: IdMap<Slot>,
+    pub(super) slots: IdMap<Slot>,
     /// Callers that wait because the connection has as many calls in flight as the protocol allows.
-    waiting: usize,
+    pub(super) waiting: usize,
+    /// Somebody waits for the server to read.
+    pub(super) congested: bool,
 }
 
-enum Slot {
+pub(super) enum Slot {
     Waiting(Option<Waker>),
     Done(Result<Reply, CallFailure>),
+    /// A call with streams.
+    Streams(Box<StreamSlot>),
 }
 
 /// Lives as long as somebody can start calls.
@@ -85,6 +90,7 @@ impl Connection {
                 armed: None,
                 slots: IdMap::default(),
                 waiting: 0,
+                congested: false,
             }),
             writer: Box::new(writer),
             room: Notify::new(),
@@ -98,15 +104,27 @@ impl Connection {
 
     /// Makes a call. Dropping the future cancels it at the other side.
     pub async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
-        let id = match self.shared.start(request) {
-            Err(failure) if failure.is_full() => self.wait_and_start(request).await?,
-            outcome => outcome?,
-        };
+        let id = self.start(request).await?;
         Call {
             shared: &self.shared,
             id,
         }
         .await
+    }
+
+    /// Starts a call with streams. Dropping what is given cancels it at the other side.
+    pub(crate) async fn open_streams(&self, request: &Request) -> Result<Exchange, CallFailure> {
+        let id = self.start(request).await?;
+        let exchange = Exchange::new(self.clone(), id);
+        exchange.started().await?;
+        Ok(exchange)
+    }
+
+    async fn start(&self, request: &Request) -> Result<u64, CallFailure> {
+        match self.shared.start(request) {
+            Err(failure) if failure.is_full() => self.wait_and_start(request).await,
+            outcome => outcome,
+        }
     }
 
     /// The connection is full: starts the call when others have ended.
@@ -149,17 +167,19 @@ impl Shared {
     fn start(&self, request: &Request) -> Result<u64, CallFailure> {
         let mut inner = self.lock();
         let id = inner.state.start(Instant::now(), request)?;
-        inner.slots.insert(id, Slot::Waiting(None));
+        let slot = if request.streams {
+            Slot::Streams(Box::default())
+        } else {
+            Slot::Waiting(None)
+        };
+        inner.slots.insert(id, slot);
         let timer_too_late = inner.armed.is_none_or(|armed| request.deadline < armed);
         if timer_too_late {
             inner.armed = Some(request.deadline);
         }
         // A lone call is written at once, without a hop through the task, also beside a few that take long. Under load the
         // task sends many frames in one write.
-        let is_quiet = inner.state.in_flight() <= QUIET_CALLS_MAX;
-        if is_quiet && !inner.blocked && !std::mem::replace(&mut inner.wrote_inline, true) {
-            inner.flush(self.writer());
-        }
+        inner.write_in_place(self.writer());
         if timer_too_late || inner.has_output() {
             inner.wake_driver();
         }
@@ -168,6 +188,21 @@ impl Shared {
 }
 
 impl Inner {
+    fn write_in_place(&mut self, writer: &dyn Writer) {
+        let is_quiet = self.state.in_flight() <= QUIET_CALLS_MAX;
+        if is_quiet && !self.blocked && !std::mem::replace(&mut self.wrote_inline, true) {
+            self.flush(writer);
+        }
+    }
+
+    /// Sends what a call with streams has queued.
+    pub(super) fn send(&mut self, writer: &dyn Writer) {
+        self.write_in_place(writer);
+        if self.has_output() {
+            self.wake_driver();
+        }
+    }
+
     /// Sends what is queued, as far as the socket takes it.
     pub(super) fn flush(&mut self, writer: &dyn Writer) {
         let out = self.state.out();
@@ -177,6 +212,7 @@ impl Inner {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     out.compact();
                     self.blocked = true;
+                    self.relieve();
                     return;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -191,6 +227,7 @@ impl Inner {
             }
         }
         self.blocked = false;
+        self.relieve();
     }
 
     pub(super) fn has_output(&mut self) -> bool {
@@ -208,13 +245,29 @@ impl Inner {
     /// Hands results to their callers.
     pub(super) fn settle(&mut self, events: &mut Vec<ClientEvent>) {
         for event in events.drain(..) {
-            let ClientEvent::Done(id, result) = event else {
-                continue;
-            };
-            if let Some(slot) = self.slots.get_mut(&id)
-                && let Slot::Waiting(Some(waker)) = std::mem::replace(slot, Slot::Done(result))
-            {
-                waker.wake();
+            match event {
+                ClientEvent::Done(id, result) => match self.slots.get_mut(&id) {
+                    Some(Slot::Streams(slot)) => slot.finish(result),
+                    Some(slot) => {
+                        if let Slot::Waiting(Some(waker)) =
+                            std::mem::replace(slot, Slot::Done(result))
+                        {
+                            waker.wake();
+                        }
+                    }
+                    None => {}
+                },
+                ClientEvent::Items(id, items) => {
+                    if let Some(Slot::Streams(slot)) = self.slots.get_mut(&id) {
+                        slot.push(items);
+                    }
+                }
+                ClientEvent::Credit(id) => {
+                    if let Some(Slot::Streams(slot)) = self.slots.get_mut(&id) {
+                        slot.credit();
+                    }
+                }
+                ClientEvent::GoAway => {}
             }
         }
     }
@@ -265,7 +318,7 @@ impl Future for Call<'_> {
                 Some(Slot::Done(result)) => Poll::Ready(result),
                 _ => Poll::Pending,
             },
-            None => Poll::Ready(Err(CallFailure::ConnectionLost(
+            Some(Slot::Streams(_)) | None => Poll::Ready(Err(CallFailure::ConnectionLost(
                 "the call was polled after its end".to_owned(),
             ))),
         }

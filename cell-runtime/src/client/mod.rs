@@ -1,11 +1,15 @@
 //! The calling side: a multiplexed [`Connection`], and a [`Client`] that opens, shares and replaces connections.
 
+mod attempt;
 mod carrier;
 mod connection;
 mod driver;
+mod exchange;
 mod pool;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use attempt::OpenCall;
 pub use connection::Connection;
+pub(crate) use exchange::{Exchange, Next};
 pub use pool::{CallOptions, Client, Target};

@@ -12,6 +12,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{sleep, timeout_at};
 
 use super::Connection;
+use super::attempt::{Attempt, Lone, OpenCall, Streams};
 use super::carrier::Carrier;
 use crate::discovery;
 use crate::error::Error;
@@ -19,7 +20,9 @@ use crate::error::Error;
 use crate::remote;
 use crate::transport::{MemoryStream, UdsStream};
 use crate::vesicle::Vesicle;
-use crate::wire::{CallFailure, Hello, Limits, Reply, Request, RouteId, StatusCode, TraceParent};
+use crate::wire::{
+    CallFailure, Hello, Limits, Reply, Request, RouteId, StatusCode, TraceParent, is_none, none,
+};
 
 /// How long a call may take when nobody says.
 const DEFAULT_DEADLINE: Duration = crate::wire::DEFAULT_DEADLINE;
@@ -192,14 +195,47 @@ impl Client {
         payload: Vesicle,
         options: CallOptions,
     ) -> Result<Reply, Error> {
-        let deadline = options
-            .deadline
-            .unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE);
         let request = Request {
             route,
             payload,
-            deadline,
+            deadline: options
+                .deadline
+                .unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE),
             trace: options.trace,
+            streams: false,
+        };
+        self.deliver(request, Lone).await
+    }
+
+    /// Starts a call with streams, which has no deadline unless the options name one.
+    pub(crate) async fn open(
+        &self,
+        route: RouteId,
+        payload: Vesicle,
+        options: CallOptions,
+    ) -> Result<OpenCall, Error> {
+        let request = Request {
+            route,
+            payload,
+            deadline: options.deadline.unwrap_or_else(|| none(Instant::now())),
+            trace: options.trace,
+            streams: true,
+        };
+        let exchange = self.deliver(request, Streams).await?;
+        Ok(OpenCall {
+            client: self.clone(),
+            exchange: Arc::new(exchange),
+        })
+    }
+
+    /// Takes a call to a connection on which the cell starts it.
+    async fn deliver<A: Attempt>(&self, request: Request, attempt: A) -> Result<A::Output, Error> {
+        // A call may last as long as it likes, but to start it the cell gets no longer than for any other.
+        let now = Instant::now();
+        let deadline = if is_none(now, request.deadline) {
+            now + DEFAULT_DEADLINE
+        } else {
+            request.deadline
         };
         let lane = self.lane()?;
         let mut tries = 0u32;
@@ -212,8 +248,8 @@ impl Client {
                 },
             };
             let reason = match connection {
-                Ok(connection) => match connection.call(&request).await {
-                    Ok(reply) => return Ok(reply),
+                Ok(connection) => match attempt.make(&connection, &request, deadline).await {
+                    Ok(outcome) => return Ok(outcome),
                     Err(CallFailure::NotStarted(reason)) => {
                         if connection.is_spent() {
                             self.forget(&lane, &connection);
@@ -358,7 +394,7 @@ impl Client {
         }
     }
 
-    fn error(&self, failure: CallFailure) -> Error {
+    pub(super) fn error(&self, failure: CallFailure) -> Error {
         let cell = || self.0.target.cell.to_string();
         match failure {
             CallFailure::Refused(refusal) if refusal.status.code == StatusCode::SchemaMismatch => {

@@ -219,6 +219,7 @@ async fn a_client_that_neither_reads_nor_closes_does_not_keep_a_draining_server(
         payload: Vesicle::wrap([0; 100 << 10]),
         deadline: Instant::now() + Duration::from_secs(60),
         trace: None,
+        streams: false,
     };
     let mut sent = 0;
     // The answers fill the pipe: the server cannot send them all.

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout_at};
 use super::refusal::explain;
 use super::stream::QuicStream;
 use super::{Failure, Keys, RemoteAddress, RemoteLimits};
-use crate::client::Connection;
+use crate::client::{Connection, Exchange};
 use crate::wire::{CallFailure, Hello, Limits, Refusal, Reply, Request, Status, StatusCode};
 
 /// How long one address of a host is tried alone before the next one is tried beside it (RFC 8305).
@@ -64,6 +64,24 @@ impl RemoteConnection {
 
     /// Makes a call. Dropping the future cancels it at the other side.
     pub(crate) async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
+        let call = self.stream(request).await?;
+        match call.call(request).await {
+            Err(CallFailure::NotStarted(reason)) => Err(self.not_started(reason)),
+            outcome => outcome,
+        }
+    }
+
+    /// Starts a call with streams of items, which share its stream of bytes.
+    pub(crate) async fn open_streams(&self, request: &Request) -> Result<Exchange, CallFailure> {
+        let call = self.stream(request).await?;
+        match call.open_streams(request).await {
+            Err(CallFailure::NotStarted(reason)) => Err(self.not_started(reason)),
+            outcome => outcome,
+        }
+    }
+
+    /// A stream of bytes for a call.
+    async fn stream(&self, request: &Request) -> Result<Connection, CallFailure> {
         let inner = &*self.0;
         let (send, recv) =
             match timeout_at(request.deadline.into(), inner.connection.open_bi()).await {
@@ -72,11 +90,7 @@ impl RemoteConnection {
                 Err(_) => return Err(CallFailure::DeadlineExceeded),
             };
         let stream = QuicStream::opened(send, recv, Arc::clone(&inner.draining));
-        let call = Connection::open(stream, &inner.hello, inner.limits);
-        match call.call(request).await {
-            Err(CallFailure::NotStarted(reason)) => Err(self.not_started(reason)),
-            outcome => outcome,
-        }
+        Ok(Connection::open(stream, &inner.hello, inner.limits))
     }
 
     /// Trying again is pointless where the server does not take this side's certificate: it says so after the handshake.

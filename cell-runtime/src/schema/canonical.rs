@@ -62,7 +62,10 @@ pub(crate) fn reached<'a>(snapshot: &'a Snapshot, routes: &[&'a Route]) -> BTree
 /// The type expressions of a route.
 pub(crate) fn route_tys(route: &Route) -> impl Iterator<Item = &Ty> {
     let args = route.args.iter().map(|arg| &arg.ty);
-    args.chain([&route.res]).chain(&route.err)
+    args.chain([&route.res])
+        .chain(&route.err)
+        .chain(&route.takes)
+        .chain(&route.yields)
 }
 
 /// The fields of a struct, or of all variants of an enum.
@@ -97,6 +100,12 @@ fn bytes(head: &str, snapshot: &Snapshot, routes: &[&Route]) -> Vec<u8> {
         text.line(format_args!("ok {}", route.res));
         if let Some(err) = &route.err {
             text.line(format_args!("err {err}"));
+        }
+        if let Some(takes) = &route.takes {
+            text.line(format_args!("takes {takes}"));
+        }
+        if let Some(yields) = &route.yields {
+            text.line(format_args!("yields {yields}"));
         }
     }
     text.0.into_bytes()

@@ -167,22 +167,46 @@ impl Changes {
     fn route(&mut self, old: &Route, new: &Route, renames: &BTreeMap<String, String>) {
         self.fields(&new.name, "argument", &old.args, &new.args, renames);
         self.ty(&new.name, "answers", &old.res, &new.res, renames);
-        match (&old.err, &new.err) {
-            (Some(old), Some(err)) => self.ty(&new.name, "fails with", old, err, renames),
-            (None, None) => {}
-            (None, Some(err)) => {
-                self.add(
-                    &new.name,
-                    format!("can now fail with {err}"),
-                    Impact::BreakingOnTheWire,
-                );
-            }
-            (Some(err), None) => {
-                self.add(
-                    &new.name,
-                    format!("no longer fails with {err}"),
-                    Impact::BreakingOnTheWire,
-                );
+        for (verb, starts, stops, old, new_ty) in [
+            (
+                "fails with",
+                "can now fail with",
+                "no longer fails with",
+                &old.err,
+                &new.err,
+            ),
+            (
+                "takes a stream of",
+                "now takes a stream of",
+                "no longer takes a stream of",
+                &old.takes,
+                &new.takes,
+            ),
+            (
+                "streams back",
+                "now streams back",
+                "no longer streams back",
+                &old.yields,
+                &new.yields,
+            ),
+        ] {
+            match (old, new_ty) {
+                (Some(old), Some(ty)) => self.ty(&new.name, verb, old, ty, renames),
+                (None, None) => {}
+                (None, Some(ty)) => {
+                    self.add(
+                        &new.name,
+                        format!("{starts} {ty}"),
+                        Impact::BreakingOnTheWire,
+                    );
+                }
+                (Some(ty), None) => {
+                    self.add(
+                        &new.name,
+                        format!("{stops} {ty}"),
+                        Impact::BreakingOnTheWire,
+                    );
+                }
             }
         }
     }

@@ -134,9 +134,15 @@ pub struct Route {
     pub req: Ty,
     /// What a response archives.
     pub res: Ty,
-    /// What a failed call's response archives, where the handler returns a `Result`.
+    /// What a failed call's response archives, where the handler returns a `Result`, or a stream of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub err: Option<Ty>,
+    /// The items that the caller streams, where the handler takes a stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes: Option<Ty>,
+    /// The items that the handler streams back, where it returns a stream; then `res` is `()`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yields: Option<Ty>,
 }
 
 /// The archived form of a struct, an enum or a tuple with all parameters filled in.
@@ -160,6 +166,14 @@ pub struct TypeLayout {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
+}
+
+impl Route {
+    /// Whether items go with its calls, one way or both.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        self.takes.is_some() || self.yields.is_some()
+    }
 }
 
 impl Snapshot {

@@ -205,10 +205,16 @@ impl Snapshot {
             )));
         }
         self.check_ty(&route.res, 0)?;
-        route
-            .err
-            .as_ref()
-            .map_or(Ok(()), |err| self.check_ty(err, 0))
+        if let Some(yields) = &route.yields
+            && route.res != Ty::Tuple(Vec::new())
+        {
+            return Err(Error::new(format!(
+                "it streams `{yields}` back, and answers `{}` besides",
+                route.res
+            )));
+        }
+        let more = route.err.iter().chain(&route.takes).chain(&route.yields);
+        more.into_iter().try_for_each(|ty| self.check_ty(ty, 0))
     }
 
     fn check_ty(&self, ty: &Ty, params: usize) -> Result<(), Error> {

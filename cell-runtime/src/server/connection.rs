@@ -18,9 +18,11 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout_at};
 
 use super::load::{Load, Permit};
+use super::streams::{CallStreams, ConnectionPort, Slot};
 use super::{CallContext, CallFuture, Caller, CancelToken, ServerOptions, Service};
 use crate::metrics::Metrics;
 use crate::transport::{Stream, Writer};
+use crate::vesicle::Vesicle;
 use crate::wire::{
     IdMap, IncomingCall, Reply, ServerEvent, ServerState, Serving, Status, StatusCode,
 };
@@ -38,14 +40,14 @@ const ABANDONED_BYTES_MAX: usize = 256 << 20;
 /// With more calls in flight than these a connection is under load.
 const QUIET_CALLS_MAX: usize = 4;
 
-struct Shared<W> {
+pub(super) struct Shared<W> {
     inner: Mutex<Inner>,
-    writer: W,
+    pub(super) writer: W,
     metrics: Arc<Metrics>,
 }
 
-struct Inner {
-    state: ServerState,
+pub(super) struct Inner {
+    pub(super) state: ServerState,
     task: Option<Waker>,
     woken: bool,
     blocked: bool,
@@ -53,10 +55,14 @@ struct Inner {
     /// An answer was written in place since the task last ran.
     wrote_inline: bool,
     running: IdMap<(AbortHandle, CancelToken)>,
+    /// The calls in flight that have streams.
+    pub(super) streams: IdMap<Slot>,
+    /// Somebody waits for the peer to read.
+    pub(super) congested: bool,
 }
 
 impl<W: Writer> Shared<W> {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -65,19 +71,32 @@ impl<W: Writer> Shared<W> {
     fn finish(&self, id: u64, result: Result<Reply, Status>, began: Option<Instant>) {
         self.metrics.answered(result.is_ok(), began, Instant::now);
         let mut inner = self.lock();
-        inner.running.remove(&id);
+        inner.forget(id);
         inner.state.respond(id, result);
-        let is_quiet = inner.state.in_flight() < QUIET_CALLS_MAX;
-        if is_quiet && !inner.blocked && !std::mem::replace(&mut inner.wrote_inline, true) {
-            inner.flush(&self.writer);
-        }
-        if !inner.state.out().is_empty() || inner.state.is_finished() {
-            inner.wake();
-        }
+        inner.send(&self.writer);
     }
 }
 
 impl Inner {
+    /// A call is over.
+    pub(super) fn forget(&mut self, id: u64) -> Option<(AbortHandle, CancelToken)> {
+        if !self.streams.is_empty() {
+            self.streams.remove(&id);
+        }
+        self.running.remove(&id)
+    }
+
+    /// Sends what is queued: a lone frame in place, many in one write of the task.
+    pub(super) fn send<W: Writer>(&mut self, writer: &W) {
+        let is_quiet = self.state.in_flight() < QUIET_CALLS_MAX;
+        if is_quiet && !self.blocked && !std::mem::replace(&mut self.wrote_inline, true) {
+            self.flush(writer);
+        }
+        if !self.state.out().is_empty() || self.state.is_finished() {
+            self.wake();
+        }
+    }
+
     fn flush<W: Writer>(&mut self, writer: &W) {
         let out = self.state.out();
         while !out.is_empty() {
@@ -86,6 +105,7 @@ impl Inner {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     out.compact();
                     self.blocked = true;
+                    self.relieve();
                     return;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -97,6 +117,7 @@ impl Inner {
             }
         }
         self.blocked = false;
+        self.relieve();
     }
 
     /// Whether the peer has so much to read that it is not listened to.
@@ -133,6 +154,8 @@ pub(super) async fn serve<S: Stream>(
             broken: false,
             wrote_inline: false,
             running: IdMap::default(),
+            streams: IdMap::default(),
+            congested: false,
         }),
         writer,
         metrics: Arc::clone(&options.metrics),
@@ -211,7 +234,7 @@ pub(super) async fn serve<S: Stream>(
                 held.clear();
                 let mut inner = shared.lock();
                 for id in inner.state.abort_all(&status) {
-                    if let Some((task, token)) = inner.running.remove(&id) {
+                    if let Some((task, token)) = inner.forget(id) {
                         token.cancel();
                         task.abort();
                         shared.metrics.ended(false);
@@ -234,6 +257,17 @@ pub(super) async fn serve<S: Stream>(
                 }
                 ServerEvent::Call(call) => start(&shared, &*service, &load, &caller, call).await,
                 ServerEvent::Cancelled(id) => cancel(&shared, id),
+                ServerEvent::Items(id, items) => take_items(&shared, &load, id, items),
+                ServerEvent::Ended(id) => {
+                    if let Some(slot) = shared.lock().streams.get_mut(&id) {
+                        slot.end();
+                    }
+                }
+                ServerEvent::Credit(id) => {
+                    if let Some(slot) = shared.lock().streams.get_mut(&id) {
+                        slot.wake_writer();
+                    }
+                }
             }
         }
         let mut inner = shared.lock();
@@ -333,12 +367,26 @@ async fn start<W: Writer>(
         Err(status) => return shared.lock().state.respond(call.id, Err(status)),
     };
     let began = shared.metrics.started(Instant::now);
+    let streams = if call.streams {
+        let mut inner = shared.lock();
+        inner.streams.insert(call.id, Slot::default());
+        inner.state.started(call.id);
+        CallStreams::new(ConnectionPort {
+            shared: Arc::clone(shared),
+            id: call.id,
+        })
+    } else {
+        CallStreams::default()
+    };
+    // How long a stream lives says nothing about how fast the cell answers.
+    let began = began.filter(|_| !call.streams);
     let token = CancelToken::default();
     let context = CallContext {
         deadline: call.deadline,
         caller: caller.clone(),
         trace: call.trace,
         cancelled: token.clone(),
+        streams,
     };
     let future = std::panic::catch_unwind(AssertUnwindSafe(|| {
         service.call(call.route, context, call.payload)
@@ -352,6 +400,10 @@ async fn start<W: Writer>(
     }
     let mut inner = shared.lock();
     let (id, deadline) = (call.id, call.deadline);
+    if call.streams && !inner.streams.contains_key(&id) {
+        // Its caller's items were no archive of what it takes: it is answered already.
+        return shared.metrics.ended(false);
+    }
     let on_end = Arc::clone(shared);
     let late = token.clone();
     // Registered under the lock that `finish` takes, so that the entry is there before it can be removed.
@@ -383,11 +435,31 @@ fn answer<W: Writer>(
     began: Option<Instant>,
 ) {
     shared.metrics.answered(result.is_ok(), began, Instant::now);
-    shared.lock().state.respond(id, result);
+    let mut inner = shared.lock();
+    inner.forget(id);
+    inner.state.respond(id, result);
+}
+
+/// Items of a caller wait for the handler to take them, as long as the cell has room.
+fn take_items<W: Writer>(shared: &Shared<W>, load: &Arc<Load>, id: u64, items: Vesicle) {
+    let held = load.hold(items.len());
+    let mut inner = shared.lock();
+    let Some(slot) = inner.streams.get_mut(&id) else {
+        return;
+    };
+    match held {
+        Ok(held) => slot.push(items, held),
+        Err(status) => {
+            inner.state.respond(id, Err(status));
+            drop(inner);
+            cancel(shared, id);
+        }
+    }
 }
 
 fn cancel<W: Writer>(shared: &Shared<W>, id: u64) {
-    if let Some((task, token)) = shared.lock().running.remove(&id) {
+    let running = shared.lock().forget(id);
+    if let Some((task, token)) = running {
         token.cancel();
         task.abort();
         shared.metrics.ended(false);
@@ -422,7 +494,9 @@ struct AbortOnDrop<W: Writer>(Arc<Shared<W>>);
 
 impl<W: Writer> Drop for AbortOnDrop<W> {
     fn drop(&mut self) {
-        for (_, (task, token)) in self.0.lock().running.drain() {
+        let mut inner = self.0.lock();
+        inner.streams.clear();
+        for (_, (task, token)) in inner.running.drain() {
             token.cancel();
             task.abort();
             self.0.metrics.ended(false);

@@ -57,17 +57,30 @@ impl Load {
             bytes: 0,
         });
         let admitted = permit.and_then(|mut permit| {
-            take(&self.bytes, bytes, self.limits.request_bytes_max).map_err(|held| {
-                format!(
-                    "the calls in flight in this cell would have {} bytes of arguments; the limit is {}",
-                    held + bytes,
-                    self.limits.request_bytes_max
-                )
-            })?;
+            self.make_room(bytes)?;
             permit.bytes = bytes;
             Ok(permit)
         });
         admitted.map_err(Status::overloaded)
+    }
+
+    /// Room for a batch of a caller's items, until what is given is dropped.
+    pub(super) fn hold(self: &Arc<Load>, bytes: usize) -> Result<Held, Status> {
+        self.make_room(bytes).map_err(Status::overloaded)?;
+        Ok(Held {
+            load: Arc::clone(self),
+            bytes,
+        })
+    }
+
+    fn make_room(&self, bytes: usize) -> Result<(), String> {
+        take(&self.bytes, bytes, self.limits.request_bytes_max).map_err(|held| {
+            format!(
+                "the calls in flight in this cell would have {} bytes of arguments and items; the limit is {}",
+                held + bytes,
+                self.limits.request_bytes_max
+            )
+        })
     }
 }
 
@@ -89,6 +102,19 @@ pub(super) struct Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.load.calls.fetch_sub(1, Ordering::Relaxed);
+        self.load.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// The part of the load that items have which nobody has taken yet; dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Held {
+    load: Arc<Load>,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
         self.load.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

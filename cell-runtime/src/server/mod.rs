@@ -3,11 +3,14 @@
 mod connection;
 mod load;
 mod refuse;
+mod streams;
 #[cfg(test)]
 mod tests;
 
 pub use load::LoadLimits;
 pub use refuse::refuse_all;
+pub use streams::CallStreams;
+pub(crate) use streams::Port;
 
 use std::future::Future;
 use std::io;
@@ -61,6 +64,8 @@ pub struct CallContext {
     pub trace: Option<TraceParent>,
     /// Set when the answer is no longer wanted.
     pub cancelled: CancelToken,
+    /// The items that go with it.
+    pub streams: CallStreams,
 }
 
 /// A running call.

@@ -214,6 +214,7 @@ async fn a_client_that_asks_for_much_and_reads_nothing_is_not_listened_to_and_ha
         payload: Vesicle::wrap([0; 8]),
         deadline: Instant::now() + Duration::from_secs(60),
         trace: None,
+        streams: false,
     };
     // As many as a connection may have: their answers would be a gigabyte.
     while state.start(Instant::now(), &request).is_ok() {}

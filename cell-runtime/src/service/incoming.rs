@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::handlers::AnyState;
 use crate::protein::{Protein, encode};
-use crate::server::{CallContext, CallFuture, Reply, Status, StatusCode};
+use crate::server::{CallContext, CallFuture, CallStreams, Reply, Status, StatusCode};
+use crate::stream::Stream;
 use crate::vesicle::Vesicle;
 
 use super::{Context, State, View};
@@ -48,6 +49,16 @@ impl Incoming {
     {
         let context = self.context.clone();
         Box::pin(CURRENT.scope(context, handler(self)))
+    }
+
+    /// The items that go with the call.
+    pub(crate) fn streams(&self) -> &CallStreams {
+        &self.context.streams
+    }
+
+    /// The items that the caller streams.
+    pub fn items<T: Protein>(&self) -> Stream<T> {
+        Stream::remote(self.streams().port())
     }
 
     /// Validates the request.

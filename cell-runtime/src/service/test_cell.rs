@@ -1,7 +1,9 @@
 //! `cell::TestCell`: a cell in memory, for tests without sockets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_core::Stream;
 use tokio::sync::oneshot;
 
 use crate::client::Target;
@@ -9,6 +11,7 @@ use crate::handlers::{Complete, Handlers};
 use crate::protein::Protein;
 use crate::schema::Snapshot;
 use crate::server::{self, ServerOptions, Service};
+use crate::stream::{Failure, Streaming};
 use crate::synapse::Synapse;
 use crate::transport;
 use crate::typed::TypedClient;
@@ -88,6 +91,56 @@ impl TestCell {
         self.client
             .call_fallible(self.route(route)?, arguments)
             .await
+    }
+
+    /// Calls a route that streams items back. `F` is [`Error`], or [`CallError`] where the route has an error.
+    pub async fn receive<Req: Protein, T: Protein, F: Failure>(
+        &self,
+        route: &str,
+        arguments: &Req,
+    ) -> Result<Streaming<T, F>, F> {
+        self.client.receive(self.route(route)?, arguments).await
+    }
+
+    /// Calls a route that takes a stream of items.
+    pub async fn collect<Req, I, T, F>(
+        &self,
+        route: &str,
+        arguments: &Req,
+        items: impl Stream<Item = I> + Send + 'static,
+    ) -> Result<T, F>
+    where
+        Req: Protein,
+        I: Protein + Send,
+        T: Protein,
+        F: Failure,
+    {
+        let route = self.route(route)?;
+        self.client.collect(route, arguments, items).await
+    }
+
+    /// Calls a route that takes a stream of items, and streams others back.
+    pub async fn exchange<Req, I, T, F>(
+        &self,
+        route: &str,
+        arguments: &Req,
+        items: impl Stream<Item = I> + Send + 'static,
+    ) -> Result<Streaming<T, F>, F>
+    where
+        Req: Protein,
+        I: Protein + Send,
+        T: Protein,
+        F: Failure,
+    {
+        let route = self.route(route)?;
+        self.client.exchange(route, arguments, items).await
+    }
+
+    /// The same cell, whose calls are given up after `limit`.
+    #[must_use]
+    pub fn deadline(mut self, limit: Duration) -> TestCell {
+        self.client = self.client.deadline(limit);
+        self
     }
 
     /// A synapse to it.

@@ -1,8 +1,9 @@
 use std::time::{Duration, Instant};
 
+use super::flow::Flow;
 use super::{
     Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Refusal, Reply,
-    RouteId, Status, TraceParent, Violation, flags,
+    RouteId, Status, StatusCode, TraceParent, Violation, deadline, flags,
 };
 use crate::vesicle::Vesicle;
 
@@ -17,6 +18,8 @@ pub struct Request {
     pub deadline: Instant,
     /// The caller's trace context.
     pub trace: Option<TraceParent>,
+    /// Items go with it, one way or both.
+    pub streams: bool,
 }
 
 /// Why a call has no reply.
@@ -50,6 +53,19 @@ pub enum ClientEvent {
     Done(u64, Result<Reply, CallFailure>),
     /// The server starts no more calls: new ones need another connection.
     GoAway,
+    /// A batch of the server's items: the archive of a `Vec`, not validated yet.
+    Items(u64, Vesicle),
+    /// The server lets more items be sent; the first time it also says that the call was started.
+    Credit(u64),
+}
+
+/// A call in flight.
+#[derive(Debug)]
+struct InFlight {
+    deadline: Instant,
+    /// The bytes of its arguments, and of the server's items that nobody has taken yet.
+    bytes: usize,
+    flow: Option<Box<Flow>>,
 }
 
 /// The client's side of one connection: bytes and time in, bytes and events out.
@@ -58,8 +74,7 @@ pub struct ClientState {
     limits: Limits,
     decoder: FrameDecoder,
     out: Outbox,
-    /// The calls in flight: when each must be answered, and the bytes of its arguments.
-    calls: IdMap<(Instant, usize)>,
+    calls: IdMap<InFlight>,
     request_bytes: usize,
     next_id: u64,
     phase: Phase,
@@ -119,7 +134,7 @@ impl ClientState {
         }
         if request.payload.len() > self.limits.payload_bytes_max {
             return Err(CallFailure::Status(Status::new(
-                super::StatusCode::BadRequest,
+                StatusCode::BadRequest,
                 format!(
                     "the request has {} bytes; at most {} are allowed",
                     request.payload.len(),
@@ -129,12 +144,19 @@ impl ClientState {
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.calls
-            .insert(id, (request.deadline, request.payload.len()));
+        let call = InFlight {
+            deadline: request.deadline,
+            bytes: request.payload.len(),
+            flow: request.streams.then(|| Box::new(Flow::client())),
+        };
+        self.calls.insert(id, call);
         self.request_bytes += request.payload.len();
         let mut header = Header::new(Kind::Request, id, 0);
         header.route = request.route;
-        header.deadline_us = remaining_us(now, request.deadline);
+        header.deadline_us = deadline::to_wire(now, request.deadline);
+        if request.streams {
+            header.flags |= flags::STREAM;
+        }
         let trace = request.trace.map(|trace| trace.encode());
         if trace.is_some() {
             header.flags |= flags::TRACE;
@@ -147,7 +169,7 @@ impl ClientState {
     /// Whether the call was in flight; it is no longer.
     fn forget(&mut self, id: u64) -> bool {
         let call = self.calls.remove(&id);
-        self.request_bytes -= call.map_or(0, |(_, bytes)| bytes);
+        self.request_bytes -= call.as_ref().map_or(0, |call| call.bytes);
         call.is_some()
     }
 
@@ -190,7 +212,7 @@ impl ClientState {
                 }
             }
             (_, Phase::AwaitingAck)
-            | (Kind::HelloAck | Kind::Hello | Kind::Request | Kind::Cancel, _) => {
+            | (Kind::HelloAck | Kind::Hello | Kind::Request | Kind::Cancel | Kind::End, _) => {
                 return Err(Violation(format!(
                     "unexpected {:?} frame from the server",
                     frame.header.kind
@@ -236,10 +258,105 @@ impl ClientState {
                     ));
                 }
             }
+            (Kind::Items | Kind::Credit, _) => self.stream(frame, events)?,
             (Kind::Ping, _) => self.out.put(Header::new(Kind::Pong, id, 0), &[], &[]),
             (Kind::Pong, _) => {}
         }
         Ok(())
+    }
+
+    /// What belongs to a call's streams. It may cross a CANCEL: then nobody wants it.
+    fn stream(&mut self, frame: Frame, events: &mut Vec<ClientEvent>) -> Result<(), Violation> {
+        let id = frame.header.call_id;
+        let Some(call) = self.calls.get_mut(&id) else {
+            return if id < self.next_id {
+                Ok(())
+            } else {
+                Err(Violation(format!(
+                    "{:?} frame of call {id}, which there is not",
+                    frame.header.kind
+                )))
+            };
+        };
+        let flow = call.flow.as_mut().ok_or_else(|| {
+            Violation(format!(
+                "{:?} frame of call {id}, which has no streams",
+                frame.header.kind
+            ))
+        })?;
+        if frame.header.kind == Kind::Credit {
+            flow.granted(frame.header.deadline_us);
+            events.push(ClientEvent::Credit(id));
+            return Ok(());
+        }
+        let bytes = frame.payload.len();
+        flow.received(bytes)?;
+        let whole = self.request_bytes + bytes;
+        // A frame that is alone has room, as a lone call's arguments have.
+        if whole > self.limits.request_bytes_max && whole > bytes {
+            self.cancel(id);
+            let message = format!(
+                "{whole} bytes of arguments and items of this connection would wait here; the limit is {}",
+                self.limits.request_bytes_max
+            );
+            let failure = CallFailure::Status(Status::overloaded(message));
+            events.push(ClientEvent::Done(id, Err(failure)));
+            return Ok(());
+        }
+        call.bytes += bytes;
+        self.request_bytes = whole;
+        events.push(ClientEvent::Items(id, frame.payload));
+        Ok(())
+    }
+
+    /// A batch of the server's items, with so many bytes of payload, has been taken.
+    pub fn taken(&mut self, id: u64, bytes: usize) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        call.bytes -= bytes;
+        self.request_bytes -= bytes;
+        let grant = call.flow.as_mut().and_then(|flow| flow.taken(bytes));
+        if let Some(grant) = grant
+            && self.writable
+        {
+            let mut header = Header::new(Kind::Credit, id, 0);
+            header.deadline_us = grant;
+            self.out.put(header, &[], &[]);
+        }
+    }
+
+    /// Whether items may be sent; nothing where the call is over.
+    pub fn may_send(&self, id: u64) -> Option<bool> {
+        let flow = self.calls.get(&id)?.flow.as_ref()?;
+        self.writable.then(|| flow.may_send())
+    }
+
+    /// Sends a batch of items; nothing where the call is over.
+    pub fn send(&mut self, id: u64, payload: &Vesicle) -> Result<(), Status> {
+        if payload.len() > self.limits.payload_bytes_max {
+            let message = format!(
+                "an item has {} bytes; at most {} are allowed",
+                payload.len(),
+                self.limits.payload_bytes_max
+            );
+            return Err(Status::new(StatusCode::BadRequest, message));
+        }
+        let flow = self.calls.get_mut(&id).and_then(|call| call.flow.as_mut());
+        if let Some(flow) = flow
+            && self.writable
+        {
+            flow.sent(payload.len());
+            self.out.put(Header::new(Kind::Items, id, 0), &[], payload);
+        }
+        Ok(())
+    }
+
+    /// Says that this side's items are complete.
+    pub fn end(&mut self, id: u64) {
+        if self.calls.contains_key(&id) && self.writable {
+            self.out.put(Header::new(Kind::End, id, 0), &[], &[]);
+        }
     }
 
     /// Nothing can be written any more. Answers and a GOAWAY may still be on their way, so the calls that left wait for them;
@@ -283,7 +400,7 @@ impl ClientState {
         let mut late: Vec<u64> = self
             .calls
             .iter()
-            .filter(|(_, (at, _))| *at <= now)
+            .filter(|(_, call)| call.deadline <= now)
             .map(|(id, _)| *id)
             .collect();
         late.sort_unstable();
@@ -295,7 +412,7 @@ impl ClientState {
 
     /// The earliest deadline of the calls in flight.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.calls.values().map(|(at, _)| *at).min()
+        self.calls.values().map(|call| call.deadline).min()
     }
 
     /// The calls in flight.
@@ -318,12 +435,4 @@ impl ClientState {
     pub fn out(&mut self) -> &mut Outbox {
         &mut self.out
     }
-}
-
-/// What remains until `deadline`, for the header: at least one microsecond, since zero means the default.
-fn remaining_us(now: Instant, deadline: Instant) -> u64 {
-    let remaining: Duration = deadline.saturating_duration_since(now);
-    u64::try_from(remaining.as_micros())
-        .unwrap_or(u64::MAX)
-        .max(1)
 }

@@ -9,6 +9,8 @@ pub mod flags {
     pub const APP_ERROR: u8 = 1;
     /// REQUEST: the extension holds the trace context.
     pub const TRACE: u8 = 2;
+    /// REQUEST: items go with the call, one way or both.
+    pub const STREAM: u8 = 4;
 }
 
 /// What a frame is.
@@ -33,6 +35,12 @@ pub enum Kind {
     Ping = 8,
     /// Answers a [`Kind::Ping`].
     Pong = 9,
+    /// Items of a call's stream.
+    Items = 10,
+    /// The other side may send more of a call's stream.
+    Credit = 11,
+    /// The client's stream is complete.
+    End = 12,
 }
 
 impl Kind {
@@ -47,6 +55,9 @@ impl Kind {
             7 => Kind::GoAway,
             8 => Kind::Ping,
             9 => Kind::Pong,
+            10 => Kind::Items,
+            11 => Kind::Credit,
+            12 => Kind::End,
             _ => return None,
         })
     }
@@ -67,8 +78,8 @@ pub struct Header {
     pub call_id: u64,
     /// The route's fingerprint; zero where the kind has none.
     pub route: u64,
-    /// REQUEST: what remains until the deadline, in microseconds; zero for the default. STATUS: after how many microseconds
-    /// trying again may work; zero where nothing is known.
+    /// REQUEST: what remains until the deadline, in microseconds; zero for the default, all bits set for none. STATUS: after
+    /// how many microseconds trying again may work; zero where nothing is known. CREDIT: how many bytes.
     pub deadline_us: u64,
 }
 

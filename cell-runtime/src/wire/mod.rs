@@ -1,12 +1,15 @@
 //! The protocol of `docs/protocol.md`, without I/O: bytes and the time go in, events and bytes come out.
 
 mod client;
+mod deadline;
 mod drift;
+mod flow;
 mod frame;
 mod handshake;
 mod header;
 mod limits;
 mod outbox;
+mod outlet;
 mod server;
 mod status;
 #[cfg(test)]
@@ -14,13 +17,15 @@ mod tests;
 mod trace;
 
 pub use client::{CallFailure, ClientEvent, ClientState, Request};
+pub(crate) use deadline::DEFAULT_DEADLINE;
+pub(crate) use deadline::{is_none, none};
 pub use drift::drift_message;
 pub use frame::{Frame, FrameDecoder, encode_frame};
 pub use handshake::{Hello, HelloAck, Refusal};
 pub use header::{HEADER_LEN, Header, Kind, flags};
 pub use limits::Limits;
 pub use outbox::Outbox;
-pub(crate) use server::DEFAULT_DEADLINE;
+pub(crate) use outlet::Outlet;
 pub use server::{IncomingCall, ServerEvent, ServerState, Serving};
 pub use status::{Status, StatusCode};
 pub use trace::TraceParent;

@@ -1,16 +1,11 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::flow::Flow;
 use super::{
     Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply, RouteId,
-    Status, StatusCode, TraceParent, Violation, flags,
+    Status, StatusCode, TraceParent, Violation, deadline, flags,
 };
 use crate::vesicle::Vesicle;
-
-/// The deadline of a call that names none.
-pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
-
-/// The longest deadline that a peer can ask for; a longer one is shortened to it.
-const DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What a server tells its peers it is.
 #[derive(Clone, Debug)]
@@ -36,6 +31,8 @@ pub struct IncomingCall {
     pub trace: Option<TraceParent>,
     /// The archive of the arguments, not validated yet.
     pub payload: Vesicle,
+    /// Items go with it: [`ServerState::started`] lets the caller send its own.
+    pub streams: bool,
 }
 
 /// What the I/O around a [`ServerState`] has to act on.
@@ -45,8 +42,22 @@ pub enum ServerEvent {
     Accepted(Hello),
     /// Start this call.
     Call(IncomingCall),
-    /// Stop this call: its caller has gone.
+    /// Stop this call: its caller has gone, or has sent more than there is room for.
     Cancelled(u64),
+    /// A batch of the caller's items: the archive of a `Vec`, not validated yet.
+    Items(u64, Vesicle),
+    /// The caller's items are complete.
+    Ended(u64),
+    /// The caller lets more items be sent.
+    Credit(u64),
+}
+
+/// A call in flight.
+#[derive(Debug, Default)]
+struct InFlight {
+    /// The bytes of its arguments, and of its caller's items that nobody has taken yet.
+    bytes: usize,
+    flow: Option<Box<Flow>>,
 }
 
 /// The server's side of one connection: bytes and time in, bytes and events out.
@@ -56,8 +67,7 @@ pub struct ServerState {
     limits: Limits,
     decoder: FrameDecoder,
     out: Outbox,
-    /// The calls in flight, with the bytes of their arguments.
-    calls: IdMap<usize>,
+    calls: IdMap<InFlight>,
     request_bytes: usize,
     last_started: u64,
     phase: Phase,
@@ -121,6 +131,7 @@ impl ServerState {
                 }
                 Ok(())
             }
+            (Kind::Items | Kind::End | Kind::Credit, _) => self.stream(frame, events),
             (Kind::Ping, _) => {
                 self.out
                     .put(Header::new(Kind::Pong, frame.header.call_id, 0), &[], &[]);
@@ -176,20 +187,126 @@ impl ServerState {
         let trace = (frame.header.flags & flags::TRACE != 0)
             .then(|| TraceParent::decode(&frame.ext))
             .flatten();
-        let remaining = match frame.header.deadline_us {
-            0 => DEFAULT_DEADLINE,
-            us => Duration::from_micros(us).min(DEADLINE_MAX),
+        let streams = frame.header.flags & flags::STREAM != 0;
+        let call = InFlight {
+            bytes: frame.payload.len(),
+            flow: streams.then(|| Box::new(Flow::server())),
         };
-        self.calls.insert(id, frame.payload.len());
+        self.calls.insert(id, call);
         self.request_bytes += frame.payload.len();
         events.push(ServerEvent::Call(IncomingCall {
             id,
             route: frame.header.route,
-            deadline: now + remaining,
+            deadline: deadline::from_wire(now, frame.header.deadline_us),
             trace,
             payload: frame.payload,
+            streams,
         }));
         Ok(())
+    }
+
+    /// What belongs to a call's streams. It may cross the call's end: then nobody wants it.
+    fn stream(&mut self, frame: Frame, events: &mut Vec<ServerEvent>) -> Result<(), Violation> {
+        let id = frame.header.call_id;
+        let Some(call) = self.calls.get_mut(&id) else {
+            // Nor was a call started that a GOAWAY is about to refuse.
+            return if id <= self.last_started || self.phase == Phase::GoingAway {
+                Ok(())
+            } else {
+                Err(Violation(format!(
+                    "{:?} frame of call {id}, which there is not",
+                    frame.header.kind
+                )))
+            };
+        };
+        let flow = call.flow.as_mut().ok_or_else(|| {
+            Violation(format!(
+                "{:?} frame of call {id}, which has no streams",
+                frame.header.kind
+            ))
+        })?;
+        match frame.header.kind {
+            Kind::Items => {
+                let bytes = frame.payload.len();
+                flow.received(bytes)?;
+                let whole = self.request_bytes + bytes;
+                if whole > self.limits.request_bytes_max {
+                    let message = format!(
+                        "{whole} bytes of arguments and items of this connection would wait here; the limit is {}",
+                        self.limits.request_bytes_max
+                    );
+                    self.respond(id, Err(Status::overloaded(message)));
+                    events.push(ServerEvent::Cancelled(id));
+                    return Ok(());
+                }
+                call.bytes += bytes;
+                self.request_bytes = whole;
+                events.push(ServerEvent::Items(id, frame.payload));
+            }
+            Kind::End => {
+                flow.end()?;
+                events.push(ServerEvent::Ended(id));
+            }
+            _ => {
+                flow.granted(frame.header.deadline_us);
+                events.push(ServerEvent::Credit(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// A call with streams was started: its caller may send its items.
+    pub fn started(&mut self, id: u64) {
+        if let Some(flow) = self.flow(id) {
+            let grant = flow.open();
+            self.put_credit(id, grant);
+        }
+    }
+
+    /// A batch of the caller's items, with so many bytes of payload, has been taken.
+    pub fn taken(&mut self, id: u64, bytes: usize) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        call.bytes -= bytes;
+        self.request_bytes -= bytes;
+        let grant = call.flow.as_mut().and_then(|flow| flow.taken(bytes));
+        if let Some(grant) = grant {
+            self.put_credit(id, grant);
+        }
+    }
+
+    /// Whether items may be sent to the caller; nothing where the call is over.
+    pub fn may_send(&mut self, id: u64) -> Option<bool> {
+        self.flow(id).map(|flow| flow.may_send())
+    }
+
+    /// Sends a batch of items; nothing where the caller has gone meanwhile.
+    pub fn send(&mut self, id: u64, payload: &Vesicle) -> Result<(), Status> {
+        let Some(flow) = self.calls.get_mut(&id).and_then(|call| call.flow.as_mut()) else {
+            return Ok(());
+        };
+        if payload.len() > self.limits.payload_bytes_max {
+            let message = format!(
+                "an item has {} bytes; at most {} are allowed",
+                payload.len(),
+                self.limits.payload_bytes_max
+            );
+            return Err(Status::new(StatusCode::Internal, message));
+        }
+        flow.sent(payload.len());
+        self.out.put(Header::new(Kind::Items, id, 0), &[], payload);
+        Ok(())
+    }
+
+    fn flow(&mut self, id: u64) -> Option<&mut Flow> {
+        self.calls.get_mut(&id)?.flow.as_deref_mut()
+    }
+
+    fn put_credit(&mut self, id: u64, bytes: u64) {
+        let mut header = Header::new(Kind::Credit, id, 0);
+        header.deadline_us = bytes;
+        self.out.put(header, &[], &[]);
     }
 
     /// Why a call with so many bytes of arguments is not started.
@@ -211,9 +328,9 @@ impl ServerState {
 
     /// Whether the call was in flight; it is no longer.
     fn forget(&mut self, id: u64) -> bool {
-        let bytes = self.calls.remove(&id);
-        self.request_bytes -= bytes.unwrap_or(0);
-        bytes.is_some()
+        let call = self.calls.remove(&id);
+        self.request_bytes -= call.as_ref().map_or(0, |call| call.bytes);
+        call.is_some()
     }
 
     /// Answers a call; nothing is sent where the caller has gone meanwhile.

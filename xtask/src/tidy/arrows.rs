@@ -121,6 +121,10 @@ const RUNTIME: &[Layer] = &[
         module: "client",
         may_use: &["discovery", "metrics", "transport", "wire"],
     },
+    Layer {
+        module: "stream",
+        may_use: &["client", "protein", "server", "service", "wire"],
+    },
 ];
 
 /// Returns what is wrong.

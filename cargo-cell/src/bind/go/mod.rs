@@ -58,6 +58,7 @@ impl Language for Go {
     }
 
     fn generate(&self, snapshot: &Snapshot, place: &Place) -> Result<Vec<File>, Error> {
+        super::without_streams(snapshot, "Go")?;
         let names = Names::of(snapshot, format!("{}/{SHARED}", import_path(place)))?;
         if names.package == SHARED {
             return Err(Error::new(format!(

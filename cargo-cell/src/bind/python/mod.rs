@@ -61,6 +61,7 @@ impl Language for Python {
     }
 
     fn generate(&self, snapshot: &Snapshot, _place: &Place) -> Result<Vec<File>, Error> {
+        super::without_streams(snapshot, "Python")?;
         let folder = folder(&snapshot.name);
         let names = Names::of(snapshot)?;
         let lowering = Lowering::of(snapshot)?;

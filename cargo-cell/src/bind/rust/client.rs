@@ -5,6 +5,7 @@ use cell_runtime::schema::{Route, Snapshot};
 use super::names::{Names, identifier};
 use super::text::{Limit, Text};
 
+const STREAM: &str = "::cell_sdk::__private::client::Stream";
 const TYPED: &str = "::cell_sdk::__private::client::TypedClient";
 
 pub(super) fn head(text: &mut Text, snapshot: &Snapshot, names: &Names) {
@@ -128,26 +129,52 @@ fn route(text: &mut Text, route: &Route, through: &str, receiver: Option<&str>, 
         arguments.push(format!("{name}: {}", names.ty(&arg.ty)));
         values.push(name);
     }
-    let ok = names.ty(&route.res);
-    let (returns, call) = match &route.err {
-        None => (format!("Result<{ok}, ::cell_sdk::Error>"), "call"),
-        Some(err) => {
-            let err = names.ty(err);
-            (
-                format!("Result<{ok}, ::cell_sdk::CallError<{err}>>"),
-                "call_fallible",
-            )
-        }
+    let items = route.takes.as_ref().map(|item| {
+        let name = free_argument("items", route);
+        let item = names.ty(item);
+        arguments.push(format!(
+            "{name}: impl {STREAM}<Item = {item}> + Send + 'static"
+        ));
+        name
+    });
+    let failure = match &route.err {
+        None => "::cell_sdk::Error".to_owned(),
+        Some(err) => format!("::cell_sdk::CallError<{}>", names.ty(err)),
+    };
+    let ok = match &route.yields {
+        None => names.ty(&route.res),
+        Some(item) => format!("::cell_sdk::cell::Streaming<{}, {failure}>", names.ty(item)),
+    };
+    let returns = format!("Result<{ok}, {failure}>");
+    let call = match (&route.takes, &route.yields, &route.err) {
+        (None, None, None) => "call",
+        (None, None, Some(_)) => "call_fallible",
+        (None, Some(_), _) => "receive",
+        (Some(_), None, _) => "collect",
+        (Some(_), Some(_), _) => "exchange",
     };
     let head = format!("pub async fn {}", identifier(&route.name));
     text.list(&head, &arguments, &format!(" -> {returns} {{"), Limit::Line);
     text.open_block();
     let id = route.fingerprint;
-    if values.is_empty() {
-        text.line(&format!("{through}.0.{call}({id}, &()).await"));
+    let items = items.map_or(String::new(), |items| format!(", {items}"));
+    let request = if values.is_empty() {
+        "()".to_owned()
     } else {
         text.list("let request = ", &values, ";", Limit::Tuple);
-        text.line(&format!("{through}.0.{call}({id}, &request).await"));
-    }
+        "request".to_owned()
+    };
+    text.line(&format!(
+        "{through}.0.{call}({id}, &{request}{items}).await"
+    ));
     text.close("}");
+}
+
+/// A name that no argument of the route has.
+fn free_argument(name: &str, route: &Route) -> String {
+    let mut name = name.to_owned();
+    while route.args.iter().any(|arg| arg.name == name) {
+        name.push('_');
+    }
+    name
 }

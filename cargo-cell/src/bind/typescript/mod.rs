@@ -36,6 +36,7 @@ impl Language for TypeScript {
     }
 
     fn generate(&self, snapshot: &Snapshot, _place: &Place) -> Result<Vec<File>, Error> {
+        super::without_streams(snapshot, "TypeScript")?;
         let names = Names::of(snapshot)?;
         let schema = Schema::new(snapshot, &names);
         let mut codecs = Codecs::new(snapshot, &schema);

@@ -95,4 +95,8 @@ pub(super) struct RawRoute {
     pub(super) ok: Ty,
     #[serde(default)]
     pub(super) err: Option<Ty>,
+    #[serde(default)]
+    pub(super) takes: Option<Ty>,
+    #[serde(default)]
+    pub(super) yields: Option<Ty>,
 }

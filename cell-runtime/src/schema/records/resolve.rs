@@ -116,7 +116,10 @@ fn definition<'a>(
 
 fn route_tys(route: &RawRoute) -> impl Iterator<Item = &Ty> {
     let args = route.args.iter().map(|arg| &arg.ty);
-    args.chain([&route.ok]).chain(&route.err)
+    args.chain([&route.ok])
+        .chain(&route.err)
+        .chain(&route.takes)
+        .chain(&route.yields)
 }
 
 fn all_fields(definition: &Definition) -> impl Iterator<Item = &RawField> {
@@ -227,6 +230,8 @@ fn route(route: &RawRoute, short: Short<'_>) -> Result<Route, Error> {
         args,
         res: rename(&route.ok)?,
         err: route.err.as_ref().map(rename).transpose()?,
+        takes: route.takes.as_ref().map(rename).transpose()?,
+        yields: route.yields.as_ref().map(rename).transpose()?,
     })
 }
 

@@ -6,6 +6,7 @@
 )]
 
 mod properties;
+mod streams;
 mod vectors;
 
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ fn request(now: Instant) -> Request {
         payload: Vesicle::wrap(b"args"),
         deadline: now + Duration::from_secs(1),
         trace: None,
+        streams: false,
     }
 }
 

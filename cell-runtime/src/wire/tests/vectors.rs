@@ -65,6 +65,16 @@ fn vectors_of_the_protocol_hold() {
     );
     put("cancel", Header::new(Kind::Cancel, 1, 0), &[], &[]);
     put("goaway", Header::new(Kind::GoAway, 3, 0), &[], &[]);
+    let mut streams = Header::new(Kind::Request, 1, 0);
+    (streams.route, streams.deadline_us) = (0x1122_3344_5566_7788, u64::MAX);
+    streams.flags = flags::STREAM;
+    put("request with streams", streams, &[], &[]);
+    let items = crate::protein::encode(&vec![7u32, 9]).unwrap();
+    put("items", Header::new(Kind::Items, 1, 0), &[], &items);
+    let mut credit = Header::new(Kind::Credit, 1, 0);
+    credit.deadline_us = 256 << 10;
+    put("credit", credit, &[], &[]);
+    put("end", Header::new(Kind::End, 1, 0), &[], &[]);
     put("ping", Header::new(Kind::Ping, 5, 0), &[], &[]);
     put("pong", Header::new(Kind::Pong, 5, 0), &[], &[]);
     assert_eq!(

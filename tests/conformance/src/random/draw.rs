@@ -89,6 +89,8 @@ fn route(name: &str, args: Vec<Ty>, res: Ty, err: Option<Ty>) -> Route {
             res => res,
         },
         err,
+        takes: None,
+        yields: None,
     }
 }
 
