@@ -33,6 +33,7 @@ mod saves_torture;
 mod schema;
 mod shaders;
 mod stem;
+mod streams;
 mod support;
 mod swaps;
 mod swaps_rust;

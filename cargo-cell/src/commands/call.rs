@@ -15,6 +15,7 @@ use cell_runtime::wire::{Reply, StatusCode};
 use cell_runtime::{Error as CallError, Vesicle};
 use serde_json::Value;
 
+use super::call_items::Items;
 use crate::cli::Context;
 use crate::error::{Context as _, Error, Result};
 use crate::workspace::config::similar;
@@ -24,6 +25,9 @@ use crate::workspace::{Dirs, metadata};
 ///
 /// The arguments are JSON values, one for each argument of the route: `cargo cell call button_service get_state
 /// '"start_btn"'`. An error that the handler returns is printed as JSON on stderr, with exit code 1.
+///
+/// A route that streams items back prints one a line, as they come. A route that takes a stream reads one JSON value a line from
+/// the standard input.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cell
@@ -33,9 +37,9 @@ pub struct Args {
     /// The arguments, each a JSON value
     #[arg(value_name = "JSON", allow_hyphen_values = true)]
     pub arguments: Vec<String>,
-    /// Give up after this many milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 10_000)]
-    pub deadline_ms: u64,
+    /// Give up after this many milliseconds; 10000 unless given, and never where items are streamed
+    #[arg(long, value_name = "MS")]
+    pub deadline_ms: Option<u64>,
     /// Print JSON; it always does
     #[arg(long)]
     pub json: bool,
@@ -56,19 +60,30 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     )
     .map_err(|cause| failed(&args.cell, &cause))?;
     let options = CallOptions {
-        deadline: Some(Instant::now() + Duration::from_millis(args.deadline_ms)),
+        deadline: args
+            .deadline_ms
+            .map(|limit| Instant::now() + Duration::from_millis(limit)),
         ..CallOptions::default()
     };
-    let call = async {
-        Client::new(target)
-            .call(route_id(route), Vesicle::wrap(request), options)
-            .await
+    let client = Client::new(target);
+    let request = Vesicle::wrap(request);
+    let runtime = crate::dev::runtime()?;
+    let reply = if route.streams() {
+        let items = Items {
+            context,
+            cell: &args.cell,
+            snapshot: &place.snapshot,
+            route,
+        };
+        runtime.block_on(items.exchange(&client, request, options))?
+    } else {
+        let call = async { client.call(route_id(route), request, options).await };
+        runtime
+            .block_on(call)
+            .map_err(|cause| failed(&args.cell, &cause))?
     };
-    let reply = crate::dev::runtime()?
-        .block_on(call)
-        .map_err(|cause| failed(&args.cell, &cause))?;
-    let unreadable = |cause| told(Error::user, &cause).because("the answer cannot be read");
     match (reply, &route.err) {
+        (Reply::Ok(_), _) if route.yields.is_some() => Ok(()),
         (Reply::Ok(bytes), _) => {
             let value = dynamic::decode(&place.snapshot, &route.res, &bytes).map_err(unreadable)?;
             context.reporter.result(&value.to_string());
@@ -84,6 +99,10 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
             args.cell
         ))),
     }
+}
+
+pub(super) fn unreadable(cause: cell_runtime::schema::Error) -> Error {
+    told(Error::user, &cause).because("the answer cannot be read")
 }
 
 /// Where a cell is and what its schema is.
@@ -276,7 +295,7 @@ fn request(snapshot: &Snapshot, route: &Route, arguments: &[String]) -> Result<V
     dynamic::encode_request(snapshot, route, &values).map_err(|cause| told(Error::usage, &cause))
 }
 
-fn told(kind: impl Fn(String) -> Error, cause: &cell_runtime::schema::Error) -> Error {
+pub(super) fn told(kind: impl Fn(String) -> Error, cause: &cell_runtime::schema::Error) -> Error {
     let error = kind(cause.message().to_owned());
     match cause.help() {
         Some(help) => error.hint(help),
@@ -285,7 +304,7 @@ fn told(kind: impl Fn(String) -> Error, cause: &cell_runtime::schema::Error) -> 
 }
 
 /// Where nobody answers, the environment must change; everything else is the cell's or the caller's doing.
-fn failed(cell: &str, cause: &CallError) -> Error {
+pub(super) fn failed(cell: &str, cause: &CallError) -> Error {
     let message = format!("the call of `{cell}` failed");
     match cause.code() {
         StatusCode::Unavailable => Error::environment(message).because(cause),

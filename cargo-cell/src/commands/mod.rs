@@ -4,6 +4,7 @@ pub mod attach;
 pub mod bind;
 pub mod build;
 pub mod call;
+mod call_items;
 pub mod check;
 pub mod clean;
 pub mod completions;

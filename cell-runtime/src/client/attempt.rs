@@ -1,14 +1,16 @@
 //! What a pool takes to a connection: a call with one answer, or one with streams.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::time::timeout_at;
 
 use super::carrier::Carrier;
-use super::{Client, Exchange};
+use super::{Client, Exchange, Next};
 use crate::error::Error;
-use crate::wire::{CallFailure, Reply, Request};
+use crate::vesicle::Vesicle;
+use crate::wire::{CallFailure, Outlet, Reply, Request};
 
 /// A way to make a call on a connection.
 pub(super) trait Attempt: Send + Sync {
@@ -57,14 +59,46 @@ impl Attempt for Streams {
     }
 }
 
-/// A call with streams, and the client that made it.
+/// A call with streams that the cell has started, for those who have its bytes; what bindings use is built on it. Dropping the
+/// last clone cancels the call.
 #[derive(Clone)]
-pub(crate) struct OpenCall {
+pub struct OpenCall {
     pub(crate) exchange: Arc<Exchange>,
     pub(super) client: Client,
 }
 
+/// What comes of an [`OpenCall`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A batch of items: the archive of a `Vec`, not validated yet.
+    Items(Vesicle),
+    /// The end.
+    Done(Result<Reply, Error>),
+}
+
 impl OpenCall {
+    /// The next batch of items, or the end; after the end, again the end.
+    pub async fn next(&self) -> Received {
+        match poll_fn(|cx| self.exchange.poll_next(cx)).await {
+            Next::Items(items) => Received::Items(items),
+            Next::Done(result) => Received::Done(result.map_err(|failure| self.error(failure))),
+        }
+    }
+
+    /// Sends a batch of items, the archive of a `Vec`, once the cell takes one. `false` where the call is over.
+    pub async fn send(&self, items: &Vesicle) -> Result<bool, Error> {
+        if !poll_fn(|cx| self.exchange.poll_room(cx)).await {
+            return Ok(false);
+        }
+        self.exchange.put(items).map_err(Error::Status)?;
+        Ok(true)
+    }
+
+    /// Says that this side's items are complete.
+    pub fn end(&self) {
+        self.exchange.end();
+    }
+
     /// What a failure means to the user.
     pub(crate) fn error(&self, failure: CallFailure) -> Error {
         self.client.error(failure)

@@ -9,7 +9,7 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attempt::OpenCall;
+pub use attempt::{OpenCall, Received};
 pub use connection::Connection;
 pub(crate) use exchange::{Exchange, Next};
 pub use pool::{CallOptions, Client, Target};

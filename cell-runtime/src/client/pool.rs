@@ -208,7 +208,7 @@ impl Client {
     }
 
     /// Starts a call with streams, which has no deadline unless the options name one.
-    pub(crate) async fn open(
+    pub async fn open(
         &self,
         route: RouteId,
         payload: Vesicle,

@@ -18,11 +18,10 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout_at};
 
 use super::load::{Load, Permit};
-use super::streams::{CallStreams, ConnectionPort, Slot};
+use super::streams::{CallStreams, ConnectionPort, Slot, take_items};
 use super::{CallContext, CallFuture, Caller, CancelToken, ServerOptions, Service};
 use crate::metrics::Metrics;
 use crate::transport::{Stream, Writer};
-use crate::vesicle::Vesicle;
 use crate::wire::{
     IdMap, IncomingCall, Reply, ServerEvent, ServerState, Serving, Status, StatusCode,
 };
@@ -258,16 +257,8 @@ pub(super) async fn serve<S: Stream>(
                 ServerEvent::Call(call) => start(&shared, &*service, &load, &caller, call).await,
                 ServerEvent::Cancelled(id) => cancel(&shared, id),
                 ServerEvent::Items(id, items) => take_items(&shared, &load, id, items),
-                ServerEvent::Ended(id) => {
-                    if let Some(slot) = shared.lock().streams.get_mut(&id) {
-                        slot.end();
-                    }
-                }
-                ServerEvent::Credit(id) => {
-                    if let Some(slot) = shared.lock().streams.get_mut(&id) {
-                        slot.wake_writer();
-                    }
-                }
+                ServerEvent::Ended(id) => shared.lock().with_slot(id, Slot::end),
+                ServerEvent::Credit(id) => shared.lock().with_slot(id, Slot::wake_writer),
             }
         }
         let mut inner = shared.lock();
@@ -440,24 +431,7 @@ fn answer<W: Writer>(
     inner.state.respond(id, result);
 }
 
-/// Items of a caller wait for the handler to take them, as long as the cell has room.
-fn take_items<W: Writer>(shared: &Shared<W>, load: &Arc<Load>, id: u64, items: Vesicle) {
-    let held = load.hold(items.len());
-    let mut inner = shared.lock();
-    let Some(slot) = inner.streams.get_mut(&id) else {
-        return;
-    };
-    match held {
-        Ok(held) => slot.push(items, held),
-        Err(status) => {
-            inner.state.respond(id, Err(status));
-            drop(inner);
-            cancel(shared, id);
-        }
-    }
-}
-
-fn cancel<W: Writer>(shared: &Shared<W>, id: u64) {
+pub(super) fn cancel<W: Writer>(shared: &Shared<W>, id: u64) {
     let running = shared.lock().forget(id);
     if let Some((task, token)) = running {
         token.cancel();

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::connection::{Inner, Shared};
-use super::load::Held;
+use super::connection::{Inner, Shared, cancel};
+use super::load::{Held, Load};
 use crate::transport::Writer;
 use crate::vesicle::Vesicle;
 use crate::wire::{Outlet, Status, StatusCode};
@@ -158,11 +158,35 @@ impl<W: Writer> Port for ConnectionPort<W> {
 }
 
 impl Inner {
+    /// Does something with what waits of a call; nothing where the call is over.
+    pub(super) fn with_slot(&mut self, id: u64, act: fn(&mut Slot)) {
+        if let Some(slot) = self.streams.get_mut(&id) {
+            act(slot);
+        }
+    }
+
     /// Wakes those who wait for room to send, once there is some.
     pub(super) fn relieve(&mut self) {
         if self.congested && self.state.out().pending().len() <= UNSENT_BYTES_MAX {
             self.congested = false;
             self.streams.values_mut().for_each(Slot::wake_writer);
+        }
+    }
+}
+
+/// Items of a caller wait for the handler to take them, as long as the cell has room.
+pub(super) fn take_items<W: Writer>(shared: &Shared<W>, load: &Arc<Load>, id: u64, items: Vesicle) {
+    let held = load.hold(items.len());
+    let mut inner = shared.lock();
+    let Some(slot) = inner.streams.get_mut(&id) else {
+        return;
+    };
+    match held {
+        Ok(held) => slot.push(items, held),
+        Err(status) => {
+            inner.state.respond(id, Err(status));
+            drop(inner);
+            cancel(shared, id);
         }
     }
 }
