@@ -5,6 +5,7 @@
 mod bench;
 mod codegen;
 mod demo;
+mod fuzz;
 mod session;
 mod shell;
 mod suite;
@@ -36,6 +37,8 @@ enum Task {
     Tools,
     /// Measure
     Bench(bench::Args),
+    /// Give what peers and strangers send to fuzzers
+    Fuzz(fuzz::Args),
     /// Bring the generated files of the templates up to date, or check them
     Templates(templates::Args),
 }
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Task::Codegen(args) => codegen::run(&args),
         Task::Tools => tools::ensure(),
         Task::Bench(args) => bench::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Templates(args) => templates::run(&args),
     }
 }

@@ -33,8 +33,8 @@ impl Hello {
     /// The payload: magic, `version u16`, `features u32`, `fingerprint u64`, then both names, each with a `u16` length.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = prefix(self.version, self.features, self.fingerprint);
-        put_text(&mut out, &self.cell);
-        put_text(&mut out, &self.client);
+        put_text(&mut out, &self.cell, Limits::DEFAULT.name_bytes_max);
+        put_text(&mut out, &self.client, Limits::DEFAULT.name_bytes_max);
         out
     }
 
@@ -116,13 +116,13 @@ impl HelloAck {
     /// The payload: as HELLO with the server's name, then `code u16` (zero: accepted) and the message with a `u16` length.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = prefix(self.version, self.features, self.fingerprint);
-        put_text(&mut out, &self.cell);
+        put_text(&mut out, &self.cell, Limits::DEFAULT.name_bytes_max);
         let (code, message) = self
             .refusal
             .as_ref()
             .map_or((0, ""), |status| (status.code as u16, &status.message));
         out.extend_from_slice(&code.to_le_bytes());
-        put_text(&mut out, message);
+        put_text(&mut out, message, Limits::DEFAULT.message_bytes_max);
         out
     }
 
@@ -153,8 +153,9 @@ fn prefix(version: u16, features: u32, fingerprint: u64) -> Vec<u8> {
     out
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    let mut end = text.len().min(usize::from(u16::MAX));
+/// Cuts what is too long: a program whose file has a long name would be in violation.
+fn put_text(out: &mut Vec<u8>, text: &str, bytes_max: usize) {
+    let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

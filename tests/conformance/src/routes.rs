@@ -33,6 +33,27 @@ macro_rules! routes {
             )*
         }
 
+        /// Reads an archive as the type of `route`, and archives the value again; an error where it is none.
+        pub fn echo(route: &str, archive: &[u8]) -> Result<Vec<u8>, String> {
+            use std::collections::{BTreeMap, BTreeSet};
+            use std::time::Duration;
+
+            use cell_sdk::protein::{decode, encode};
+
+            use crate::messages::*;
+
+            match route {
+                $(
+                    stringify!($route) => {
+                        let value = decode::<$($ty)+>(archive).map_err(|error| error.to_string())?;
+                        let again = encode(&value).map_err(|error| error.to_string())?;
+                        Ok(again.to_vec())
+                    }
+                )*
+                _ => Err(format!("no route `{route}`")),
+            }
+        }
+
         /// The edges of every route's type.
         pub(crate) fn collect(collector: &mut Collector) {
             use std::collections::{BTreeMap, BTreeSet};

@@ -6,8 +6,9 @@ use serde_json::Value;
 use crate::shell;
 
 /// A crate of the workspace and its siblings that it may depend on.
-const MAY_DEPEND: [(&str, &[&str]); 6] = [
+const MAY_DEPEND: [(&str, &[&str]); 7] = [
     ("cargo-cell", &["cell-runtime"]),
+    ("cell-fuzz", &["cell-runtime", "conformance"]),
     ("cell-macros", &[]),
     ("cell-runtime", &["cell-macros"]),
     ("conformance", &["cell-runtime"]),

@@ -407,3 +407,20 @@ fn the_trace_travels() {
     );
     assert_eq!(TraceParent::decode(&[0; 32]), None);
 }
+
+#[test]
+fn long_names_and_reasons_are_cut_where_a_peer_would_refuse_them() {
+    let limits = Limits::DEFAULT;
+    let long = "ü".repeat(5000);
+    let hello = Hello::decode(&Hello::new("button", 7, &long).encode(), &limits).unwrap();
+    assert_eq!(hello.client, "ü".repeat(64));
+    let ack = HelloAck {
+        version: PROTOCOL_VERSION,
+        features: 0,
+        fingerprint: 7,
+        cell: "button".into(),
+        refusal: Some(Status::new(StatusCode::Refused, &long)),
+    };
+    let read = HelloAck::decode(&ack.encode(), &limits).unwrap();
+    assert_eq!(read.refusal.unwrap().message, "ü".repeat(2048));
+}
