@@ -3,7 +3,7 @@
 // The name under which users, and so the macros, know this crate.
 extern crate cell_runtime as cell_sdk;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use cell_sdk::cell::{self, Protein};
@@ -302,4 +302,16 @@ fn a_deep_archive_is_refused_and_a_shallow_one_is_not() {
     round_trip(&nest(100));
     let deep = encode(&nest(200)).expect("archives");
     decode::<Shape>(&deep).expect_err("too deep");
+}
+
+#[test]
+fn sets_and_maps_of_what_has_no_bytes_hold_one_however_many_are_announced() {
+    let mut bytes = AlignedVec::<16>::new();
+    bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 1, 0]);
+    assert_eq!(decode::<Vec<()>>(&bytes).unwrap().len(), 65_536);
+    assert_eq!(decode::<HashSet<()>>(&bytes).unwrap(), HashSet::from([()]));
+    let map = decode::<BTreeMap<(), ()>>(&bytes).unwrap();
+    assert_eq!(map, BTreeMap::from([((), ())]));
+    let none = encode(&HashSet::<()>::new()).unwrap();
+    assert!(decode::<HashSet<()>>(&none).unwrap().is_empty());
 }
