@@ -11,6 +11,7 @@ pub mod bind;
 pub mod build;
 pub mod dev;
 pub mod graph;
+pub mod keys;
 pub mod schema_files;
 pub mod shader;
 pub mod stem;

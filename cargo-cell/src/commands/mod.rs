@@ -11,6 +11,7 @@ pub mod completions;
 pub mod dev;
 pub mod doctor;
 pub mod down;
+pub mod keys;
 pub mod lock;
 pub mod logs;
 pub mod new;

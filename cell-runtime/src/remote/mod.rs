@@ -18,7 +18,7 @@ pub use listener::{Closing, QuicListener, Refused};
 pub(crate) use refusal::Failure;
 pub use serve::serve_remote;
 pub use stream::{QuicReader, QuicStream, QuicWriter};
-pub use tls::{ENV_IDENTITY, ENV_KEYS, Keys, certificate_file, key_file};
+pub use tls::{ENV_IDENTITY, ENV_KEYS, Keys, identity_file};
 
 use std::time::Duration;
 

@@ -26,14 +26,9 @@ pub const ENV_KEYS: &str = "CELL_KEYS";
 /// Names the certificate that this process shows; its cell's where it is not set.
 pub const ENV_IDENTITY: &str = "CELL_IDENTITY";
 
-/// The file of a cell's certificate, inside a folder of keys.
-pub fn certificate_file(name: &str) -> String {
+/// The file of a cell's certificate and private key, inside a folder of keys: one file, so that both change at once.
+pub fn identity_file(name: &str) -> String {
     format!("{name}.pem")
-}
-
-/// The file of a cell's private key, inside a folder of keys.
-pub fn key_file(name: &str) -> String {
-    format!("{name}.key")
 }
 
 /// Where a process finds what it is on the network: a folder of keys and a name in it (`cargo cell keys`).
@@ -44,12 +39,18 @@ pub struct Keys {
 }
 
 /// Tells files that were replaced: number, size and time of each.
-pub(super) type Stamp = [(u64, u64, i64, i64); 3];
+pub(super) type Stamp = [(u64, u64, i64, i64); 2];
 
 impl Keys {
     /// The keys of `name` in a folder.
     pub fn at(dir: impl Into<PathBuf>, name: &str) -> Result<Keys, Error> {
         discovery::check_name(name)?;
+        if identity_file(name) == AUTHORITY_FILE {
+            return Err(Error::Io {
+                what: format!("use `{name}` as a name"),
+                reason: "its file is the authority's".to_owned(),
+            });
+        }
         Ok(Keys {
             dir: dir.into(),
             name: name.to_owned(),
@@ -74,11 +75,10 @@ impl Keys {
         &self.name
     }
 
-    fn paths(&self) -> [PathBuf; 3] {
+    fn paths(&self) -> [PathBuf; 2] {
         [
             self.dir.join(AUTHORITY_FILE),
-            self.dir.join(certificate_file(&self.name)),
-            self.dir.join(key_file(&self.name)),
+            self.dir.join(identity_file(&self.name)),
         ]
     }
 
@@ -92,9 +92,14 @@ impl Keys {
         Some(stamp)
     }
 
+    /// Whether a cell can start with these files: they are there, and the private key is its owner's alone.
+    pub fn check(&self) -> Result<(), Error> {
+        self.load()?.server(&RemoteLimits::DEFAULT).map(drop)
+    }
+
     /// Reads the certificates and the key.
     pub(super) fn load(&self) -> Result<Identity, Error> {
-        let [authority, certificate, key] = self.paths();
+        let [authority, own] = self.paths();
         let mut roots = RootCertStore::empty();
         for root in certificates(&authority, "run `cargo cell keys init` first")? {
             roots.add(root).map_err(|error| {
@@ -106,19 +111,22 @@ impl Keys {
             })?;
         }
         let issue = format!("run `cargo cell keys issue {}`", self.name);
-        let chain = certificates(&certificate, &issue)?;
-        let mode = std::fs::metadata(&key)
-            .map_err(|error| unreadable(&key, &error, &issue))?
+        let chain = certificates(&own, &issue)?;
+        let failed = |error: &dyn std::fmt::Display| unreadable(&own, error, &issue);
+        let mode = std::fs::metadata(&own)
+            .map_err(|error| failed(&error))?
             .mode();
         if mode & 0o077 != 0 {
             return Err(unreadable(
-                &key,
-                &format!("others may read it (mode {:03o})", mode & 0o777),
-                &format!("run `chmod 600 {}`", key.display()),
+                &own,
+                &format!(
+                    "it holds a private key, and others may read it (mode {:03o})",
+                    mode & 0o777
+                ),
+                &format!("run `chmod 600 {}`", own.display()),
             ));
         }
-        let key =
-            PrivateKeyDer::from_pem_file(&key).map_err(|error| unreadable(&key, &error, &issue))?;
+        let key = PrivateKeyDer::from_pem_file(&own).map_err(|error| failed(&error))?;
         Ok(Identity {
             roots: Arc::new(roots),
             chain,

@@ -74,6 +74,10 @@ const TOOL: &[Layer] = &[
         ],
     },
     Layer {
+        module: "keys",
+        may_use: &[],
+    },
+    Layer {
         module: "stem",
         may_use: &[],
     },
@@ -119,7 +123,20 @@ const RUNTIME: &[Layer] = &[
     },
     Layer {
         module: "client",
-        may_use: &["discovery", "metrics", "transport", "wire"],
+        may_use: &["discovery", "metrics", "remote", "transport", "wire"],
+    },
+    Layer {
+        module: "remote",
+        may_use: &[
+            "client",
+            "control",
+            "discovery",
+            "handlers",
+            "server",
+            "service",
+            "transport",
+            "wire",
+        ],
     },
     Layer {
         module: "stream",

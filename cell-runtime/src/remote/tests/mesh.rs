@@ -62,13 +62,8 @@ impl Mesh {
             params.not_after = date_time_ymd(2000, 1, 1);
         }
         let certificate = params.signed_by(&key, &self.authority).unwrap();
-        std::fs::write(
-            self.dir.path().join(certificate_file(name)),
-            certificate.pem(),
-        )
-        .unwrap();
-        let file = self.dir.path().join(key_file(name));
-        std::fs::write(&file, key.serialize_pem()).unwrap();
+        let file = self.dir.path().join(identity_file(name));
+        std::fs::write(&file, certificate.pem() + &key.serialize_pem()).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         self.keys(name)
     }

@@ -77,16 +77,9 @@ async fn a_certificate_from_before_a_rotation_is_refused_and_logged() {
     );
     // The folder moves on to another authority while the server runs: no restart is needed.
     mesh.trust(&next);
-    let issued = next.issue("echo", false);
-    for file in [
-        super::super::certificate_file("echo"),
-        super::super::key_file("echo"),
-    ] {
-        let to = mesh.path().join(&file);
-        std::fs::remove_file(&to).unwrap();
-        std::fs::copy(next.path().join(&file), to).unwrap();
-    }
-    drop(issued);
+    next.issue("echo", false);
+    let file = super::super::identity_file("echo");
+    std::fs::rename(next.path().join(&file), mesh.path().join(&file)).unwrap();
     let error = refused(&server.client(&former, "echo")).await;
     assert!(error.contains("another authority"), "{error}");
     assert!(server.refusal(1).await.contains("UnknownIssuer"));
