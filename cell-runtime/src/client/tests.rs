@@ -368,7 +368,7 @@ async fn a_stale_client_is_refused_and_a_missing_cell_is_named() {
     let missing = Client::new(Target::at("/nonexistent/echo.sock", "echo", 7).unwrap());
     let error = call(&missing, ECHO).await.unwrap_err().to_string();
     assert!(error.contains("/nonexistent/echo.sock"), "{error}");
-    assert!(Target::at("host:1", "echo", 7).is_err());
+    assert!(Target::at("echo.sock", "echo", 7).is_err());
 }
 
 #[tokio::test]
