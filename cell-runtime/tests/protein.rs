@@ -312,6 +312,9 @@ fn sets_and_maps_of_what_has_no_bytes_hold_one_however_many_are_announced() {
     assert_eq!(decode::<HashSet<()>>(&bytes).unwrap(), HashSet::from([()]));
     let map = decode::<BTreeMap<(), ()>>(&bytes).unwrap();
     assert_eq!(map, BTreeMap::from([((), ())]));
+    bytes[7] = 1;
+    let error = decode::<Vec<()>>(&bytes).unwrap_err().to_string();
+    assert!(error.contains("16842752 items without bytes"), "{error}");
     let none = encode(&HashSet::<()>::new()).unwrap();
     assert!(decode::<HashSet<()>>(&none).unwrap().is_empty());
 }

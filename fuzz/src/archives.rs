@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use cell_sdk::Vesicle;
 use cell_sdk::schema::{Snapshot, dynamic};
+use conformance::ECHOES;
 
 /// The first two bytes choose the type, the rest is the archive. What is accepted is read without a panic, is no larger
 /// when it is written again, and then reads the same. What cells accept, the tool reads as well.
@@ -11,35 +12,38 @@ pub fn archives(data: &[u8]) {
     let Some((choice, archive)) = data.split_first_chunk::<2>() else {
         return;
     };
-    let snapshot = snapshot();
-    let choice = usize::from(u16::from_le_bytes(*choice));
-    let route = &snapshot.routes[choice % snapshot.routes.len()];
+    let choice = u16::from_le_bytes(*choice);
+    let (name, echo) = ECHOES[usize::from(choice & 0xfff) % ECHOES.len()];
     let archive = Vesicle::wrap(archive);
-    let as_tool = dynamic::decode(snapshot, &route.res, &archive);
-    let Ok(again) = conformance::echo(&route.name, &archive) else {
+    let Ok(again) = echo(&archive) else {
         return;
     };
-    if let Err(error) = as_tool {
-        // The tool counts every value; a cell counts what points to something, or has bytes.
-        let error = error.to_string();
-        let limits = ["nests deeper than", "holds more than"];
-        assert!(
-            limits.iter().any(|limit| error.contains(limit)),
-            "`{}`: a cell reads it, the tool does not: {error}",
-            route.name
-        );
-    }
     // Padding between values may differ, and nothing else.
     assert!(
         again.len() <= 2 * archive.len() + 64,
-        "`{}`: {} bytes became {}",
-        route.name,
+        "`{name}`: {} bytes became {}",
         archive.len(),
         again.len()
     );
     let again = Vesicle::wrap(again);
-    let third = conformance::echo(&route.name, &again);
-    assert_eq!(third.as_deref(), Ok(&*again), "`{}`", route.name);
+    assert_eq!(echo(&again).as_deref(), Ok(&*again), "`{name}`");
+    // The tool takes longer than all of the above.
+    if choice >> 13 == 0 {
+        as_tool(name, &archive);
+    }
+}
+
+fn as_tool(name: &str, archive: &[u8]) {
+    let route = snapshot().route(name).expect("it has all routes");
+    if let Err(error) = dynamic::decode(snapshot(), &route.res, archive) {
+        // It counts every value; a cell counts what points to something, or has bytes.
+        let error = error.to_string();
+        let limits = ["nests deeper than", "holds more than"];
+        assert!(
+            limits.iter().any(|limit| error.contains(limit)),
+            "`{name}`: a cell reads it, the tool does not: {error}"
+        );
+    }
 }
 
 fn snapshot() -> &'static Snapshot {

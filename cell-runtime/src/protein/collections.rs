@@ -7,17 +7,17 @@ use rkyv::Place;
 use rkyv::collections::util::{Entry, EntryAdapter};
 use rkyv::vec::{ArchivedVec, VecResolver};
 
-use super::{Protein, Sink, Text, Wired};
+use super::{ArchivedItems, Protein, Sink, Text, Wired};
 
-/// The archived form of a map: its entries.
-type Entries<K, V> = ArchivedVec<Entry<<K as Protein>::Archived, <V as Protein>::Archived>>;
+/// An entry of a map.
+type Pair<K, V> = Entry<<K as Protein>::Archived, <V as Protein>::Archived>;
 
 fn encode_map<'a, K: Protein + 'a, V: Protein + 'a, S: Sink + ?Sized>(
     entries: impl ExactSizeIterator<Item = (&'a K, &'a V)> + Clone,
     sink: &mut S,
 ) -> Result<VecResolver, S::Error> {
     let entries = entries.map(|(key, value)| EntryAdapter::new(Wired::new(key), Wired::new(value)));
-    Entries::<K, V>::serialize_from_iter::<
+    ArchivedVec::<Pair<K, V>>::serialize_from_iter::<
         EntryAdapter<&Wired<K>, &Wired<V>, Wired<K>, Wired<V>>,
         _,
         S,
@@ -35,7 +35,7 @@ macro_rules! map {
     ($map:ty, [$($generics:tt)*]) => {
         impl<$($generics)*> Protein for $map {
             const TY: &'static str = const { &Text::join(&["Map<", K::TY, ",", V::TY, ">"]) }.as_str();
-            type Archived = Entries<K, V>;
+            type Archived = ArchivedItems<Pair<K, V>>;
             type Resolver = VecResolver;
 
             fn encode<S: Sink + ?Sized>(this: &Self, sink: &mut S) -> Result<VecResolver, S::Error> {
@@ -43,7 +43,7 @@ macro_rules! map {
             }
 
             fn resolve(this: &Self, resolver: VecResolver, out: Place<Self::Archived>) {
-                ArchivedVec::resolve_from_len(this.len(), resolver, out);
+                ArchivedItems::resolve(this.len(), resolver, out);
             }
 
             fn decode(archived: &Self::Archived) -> Self {
@@ -57,7 +57,7 @@ macro_rules! set {
     ($set:ty, [$($generics:tt)*]) => {
         impl<$($generics)*> Protein for $set {
             const TY: &'static str = const { &Text::join(&["Set<", T::TY, ">"]) }.as_str();
-            type Archived = ArchivedVec<T::Archived>;
+            type Archived = ArchivedItems<T::Archived>;
             type Resolver = VecResolver;
 
             fn encode<S: Sink + ?Sized>(this: &Self, sink: &mut S) -> Result<VecResolver, S::Error> {
@@ -65,7 +65,7 @@ macro_rules! set {
             }
 
             fn resolve(this: &Self, resolver: VecResolver, out: Place<Self::Archived>) {
-                ArchivedVec::resolve_from_len(this.len(), resolver, out);
+                ArchivedItems::resolve(this.len(), resolver, out);
             }
 
             fn decode(archived: &Self::Archived) -> Self {
@@ -75,7 +75,7 @@ macro_rules! set {
     };
 }
 
-/// The entries that can differ. Eight bytes may say that there are four billion without any bytes: all the same, and each of
+/// The entries that can differ. Eight bytes may say that there are four million without any bytes: all the same, and each of
 /// them would be hashed.
 fn distinct<A>(entries: &[A]) -> std::slice::Iter<'_, A> {
     let most = if size_of::<A>() == 0 {

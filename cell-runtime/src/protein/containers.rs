@@ -1,4 +1,4 @@
-//! Vectors, arrays, boxes, `Option` and `Result`: exactly rkyv's archived forms.
+//! Vectors, arrays, boxes, `Option` and `Result`: rkyv's archived forms.
 
 use rkyv::Place;
 use rkyv::boxed::{ArchivedBox, BoxResolver};
@@ -6,19 +6,19 @@ use rkyv::option::ArchivedOption;
 use rkyv::result::ArchivedResult;
 use rkyv::vec::{ArchivedVec, VecResolver};
 
-use super::{Protein, Sink, Text, Wired, resolve_field};
+use super::{ArchivedItems, Protein, Sink, Text, Wired, resolve_field};
 
 impl<T: Protein> Protein for Vec<T> {
     const TY: &'static str = const { &Text::join(&["Vec<", T::TY, ">"]) }.as_str();
-    type Archived = ArchivedVec<T::Archived>;
+    type Archived = ArchivedItems<T::Archived>;
     type Resolver = VecResolver;
 
     fn encode<S: Sink + ?Sized>(this: &Self, sink: &mut S) -> Result<VecResolver, S::Error> {
-        ArchivedVec::serialize_from_slice(Wired::slice(this), sink)
+        ArchivedVec::<T::Archived>::serialize_from_slice(Wired::slice(this), sink)
     }
 
     fn resolve(this: &Self, resolver: VecResolver, out: Place<Self::Archived>) {
-        ArchivedVec::resolve_from_len(this.len(), resolver, out);
+        ArchivedItems::resolve(this.len(), resolver, out);
     }
 
     fn decode(archived: &Self::Archived) -> Self {

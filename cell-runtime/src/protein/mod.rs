@@ -8,6 +8,7 @@
 mod codec;
 mod collections;
 mod containers;
+mod items;
 mod primitives;
 mod record;
 mod text;
@@ -15,6 +16,7 @@ mod tuples;
 mod wired;
 
 pub use codec::{Archived, DEPTH_MAX, Validator, access, decode, encode};
+pub use items::ArchivedItems;
 #[doc(hidden)]
 pub use record::{record, record_len};
 #[doc(hidden)]

@@ -17,7 +17,7 @@ mod routes;
 mod types;
 mod values;
 
-pub use routes::{conformance, echo};
+pub use routes::{ECHOES, Echo, conformance};
 pub use values::{Entry, document, snapshot, values};
 
 /// The message types.

@@ -6,8 +6,19 @@
     reason = "every construct, also those that nobody should write"
 )]
 
+use cell_sdk::protein::{Protein, decode, encode};
+
 use crate::edges::Edges;
 use crate::values::Collector;
+
+/// Reads an archive and archives its value again; an error where it is none.
+pub type Echo = fn(&[u8]) -> Result<Vec<u8>, String>;
+
+fn echo<T: Protein>(archive: &[u8]) -> Result<Vec<u8>, String> {
+    let value: T = decode(archive).map_err(|error| error.to_string())?;
+    let again = encode(&value).map_err(|error| error.to_string())?;
+    Ok(again.to_vec())
+}
 
 /// Defines the service, and what lists its routes' edges.
 macro_rules! routes {
@@ -33,26 +44,15 @@ macro_rules! routes {
             )*
         }
 
-        /// Reads an archive as the type of `route`, and archives the value again; an error where it is none.
-        pub fn echo(route: &str, archive: &[u8]) -> Result<Vec<u8>, String> {
+        /// Each route's name, and a function that reads an archive as its type and archives the value again.
+        pub const ECHOES: &[(&str, Echo)] = {
             use std::collections::{BTreeMap, BTreeSet};
             use std::time::Duration;
 
-            use cell_sdk::protein::{decode, encode};
-
             use crate::messages::*;
 
-            match route {
-                $(
-                    stringify!($route) => {
-                        let value = decode::<$($ty)+>(archive).map_err(|error| error.to_string())?;
-                        let again = encode(&value).map_err(|error| error.to_string())?;
-                        Ok(again.to_vec())
-                    }
-                )*
-                _ => Err(format!("no route `{route}`")),
-            }
-        }
+            &[$((stringify!($route), echo::<$($ty)+> as Echo)),*]
+        };
 
         /// The edges of every route's type.
         pub(crate) fn collect(collector: &mut Collector) {
