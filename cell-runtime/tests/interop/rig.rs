@@ -133,7 +133,7 @@ mod keys {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    use cell_sdk::remote::{AUTHORITY_FILE, certificate_file, key_file};
+    use cell_sdk::remote::{AUTHORITY_FILE, identity_file};
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
     /// A folder of keys as `cargo cell keys` writes it.
@@ -146,9 +146,8 @@ mod keys {
             let key = KeyPair::generate().unwrap();
             let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
             let certificate = params.signed_by(&key, &authority).unwrap();
-            std::fs::write(folder.join(certificate_file(name)), certificate.pem()).unwrap();
-            let file = folder.join(key_file(name));
-            std::fs::write(&file, key.serialize_pem()).unwrap();
+            let file = folder.join(identity_file(name));
+            std::fs::write(&file, certificate.pem() + &key.serialize_pem()).unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
     }
