@@ -10,6 +10,7 @@ pub mod commands;
 pub mod bind;
 pub mod build;
 pub mod dev;
+pub mod doors;
 pub mod graph;
 pub mod keys;
 pub mod schema_files;

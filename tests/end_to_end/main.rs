@@ -28,6 +28,7 @@ mod kill_torture;
 mod load;
 mod overflow;
 mod podman;
+mod remote;
 mod saves;
 mod saves_torture;
 mod schema;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use cell_runtime::client::{CallOptions, Client, Target};
 use cell_runtime::discovery;
+use cell_runtime::remote::{ENV_IDENTITY, ENV_KEYS, Keys, RemoteAddress};
 use cell_runtime::schema::{Route, Snapshot, dynamic, route_id};
 use cell_runtime::wire::{Reply, StatusCode};
 use cell_runtime::{Error as CallError, Vesicle};
@@ -21,6 +22,9 @@ use crate::error::{Context as _, Error, Result};
 use crate::workspace::config::similar;
 use crate::workspace::{Dirs, metadata};
 
+/// Whose certificate is shown to a cell on the network, unless `CELL_IDENTITY` says otherwise.
+const OWN_IDENTITY: &str = "cargo-cell";
+
 /// Call a route of a cell with JSON and print JSON
 ///
 /// The arguments are JSON values, one for each argument of the route: `cargo cell call button_service get_state
@@ -30,7 +34,7 @@ use crate::workspace::{Dirs, metadata};
 /// the standard input.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The cell
+    /// The cell; `NAME@HOST:PORT` is one on the network, called with the certificate that CELL_IDENTITY names (`cargo cell keys`)
     pub cell: String,
     /// The route
     pub route: String,
@@ -47,31 +51,32 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(context: &Context, args: &Args) -> Result<()> {
-    let place = find(context, &args.cell)?;
+    let (cell, address) = match args.cell.split_once('@') {
+        Some((cell, address)) => (cell, Some(address)),
+        None => (args.cell.as_str(), None),
+    };
+    let place = match address {
+        Some(address) => abroad(context, cell, address)?,
+        None => find(context, cell)?,
+    };
     let route = place
         .snapshot
         .route(&args.route)
         .map_err(|cause| told(Error::usage, &cause))?;
     let request = request(&place.snapshot, route, &args.arguments)?;
-    let target = Target::at(
-        &format!("{}@{}", args.cell, place.socket.display()),
-        &args.cell,
-        place.snapshot.fingerprint.0,
-    )
-    .map_err(|cause| failed(&args.cell, &cause))?;
     let options = CallOptions {
         deadline: args
             .deadline_ms
             .map(|limit| Instant::now() + Duration::from_millis(limit)),
         ..CallOptions::default()
     };
-    let client = Client::new(target);
+    let client = Client::new(place.target);
     let request = Vesicle::wrap(request);
     let runtime = crate::dev::runtime()?;
     let reply = if route.streams() {
         let items = Items {
             context,
-            cell: &args.cell,
+            cell,
             snapshot: &place.snapshot,
             route,
         };
@@ -80,7 +85,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         let call = async { client.call(route_id(route), request, options).await };
         runtime
             .block_on(call)
-            .map_err(|cause| failed(&args.cell, &cause))?
+            .map_err(|cause| failed(cell, &cause))?
     };
     match (reply, &route.err) {
         (Reply::Ok(_), _) if route.yields.is_some() => Ok(()),
@@ -95,8 +100,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
             Err(Error::user("the handler returned an error").already_shown())
         }
         (Reply::AppError(_), None) => Err(Error::user(format!(
-            "`{}` answered with an error that its schema does not have",
-            args.cell
+            "`{cell}` answered with an error that its schema does not have"
         ))),
     }
 }
@@ -108,7 +112,39 @@ pub(super) fn unreadable(cause: cell_runtime::schema::Error) -> Error {
 /// Where a cell is and what its schema is.
 struct Place {
     snapshot: Snapshot,
-    socket: PathBuf,
+    target: Target,
+}
+
+/// A cell on the network, as far as its schema is known here.
+fn abroad(context: &Context, cell: &str, address: &str) -> Result<Place> {
+    discovery::check_name(cell).map_err(|cause| Error::usage(cause.to_string()))?;
+    let address = RemoteAddress::parse(address).ok_or_else(|| {
+        Error::usage(format!("`{address}` is no address")).hint(format!(
+            "write a host and a port, such as `{cell}@host:4433`"
+        ))
+    })?;
+    let manifest = context.global.manifest_path.as_deref();
+    let workspace = metadata::load(manifest, &metadata::current_dir()?)?;
+    let dirs = Dirs::new(&context.home, &workspace.root);
+    let snapshot = snapshot_in(&[dirs.schema, workspace.root.join("schema")], cell)?;
+    let snapshot = snapshot.ok_or_else(|| {
+        Error::environment(format!("no schema of `{cell}` is known here"))
+            .hint("run the command in a workspace that has its snapshot in `schema/`")
+    })?;
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let dir = set(ENV_KEYS).map_or(dirs.keys, PathBuf::from);
+    let own = set(ENV_IDENTITY).map_or(OWN_IDENTITY.into(), |own| {
+        own.to_string_lossy().into_owned()
+    });
+    let keys = Keys::at(dir, &own)
+        .and_then(|keys| keys.check().map(|()| keys))
+        .map_err(|cause| {
+            Error::environment(format!("`{cell}` cannot be called as `{own}`"))
+                .because(cause)
+                .hint("CELL_IDENTITY names another certificate, CELL_KEYS another folder of keys")
+        })?;
+    let target = Target::remote(address, keys, cell, snapshot.fingerprint.0);
+    Ok(Place { snapshot, target })
 }
 
 /// The cell of the workspace that the command runs in, or else the only workspace that has the name.
@@ -174,7 +210,13 @@ fn find(context: &Context, cell: &str) -> Result<Place> {
         ))
         .hint("start it with `cargo cell dev`"));
     }
-    Ok(Place { snapshot, socket })
+    let target = Target::at(
+        &format!("{cell}@{}", socket.display()),
+        cell,
+        snapshot.fingerprint.0,
+    )
+    .map_err(|cause| failed(cell, &cause))?;
+    Ok(Place { snapshot, target })
 }
 
 /// The only workspace that serves this name. `here` are the schema folders of the workspace that has no such cell.

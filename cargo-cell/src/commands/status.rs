@@ -52,11 +52,15 @@ fn table(answer: &Value) -> String {
         let held = answer["held"][text(&cell["name"])]
             .as_str()
             .map(|why| format!("held: {why}"));
-        let why = cell["reason"]
+        let door = &answer["remote"][text(&cell["name"])];
+        let door = door["address"]
             .as_str()
-            .map(str::to_owned)
-            .or(held)
-            .unwrap_or_default();
+            .map(|address| match door["reason"].as_str() {
+                None => format!("open to the network at {address}"),
+                Some(why) => format!("not open at {address}: {why}"),
+            });
+        let why = cell["reason"].as_str().map(str::to_owned).or(held);
+        let why = why.into_iter().chain(door).collect::<Vec<_>>().join("; ");
         let keys = [
             "name",
             "state",
@@ -82,13 +86,14 @@ mod tests {
 
     #[test]
     fn the_table_is_aligned_and_says_why() {
-        let answer = json!({"running": true, "held": {"a": "`b`: mismatched types"}, "cells": [
+        let answer = json!({"running": true, "held": {"a": "`b`: mismatched types"},
+            "remote": {"a": {"address": "[::]:1", "open": true, "reason": null}}, "cells": [
             {"name": "a", "state": "serving", "health": "good", "pid": 7, "generation": 1, "sandbox": "bwrap", "fingerprint": "0x1", "reason": null},
             {"name": "long_name", "state": "unavailable", "health": "down", "pid": null, "generation": 0, "sandbox": "none", "fingerprint": "0x2", "reason": "it exits"},
         ]});
         let expected = "\
 CELL       STATE        HEALTH  PID  GENERATION  SANDBOX  FINGERPRINT
-a          serving      good    7    1           bwrap    0x1          held: `b`: mismatched types
+a          serving      good    7    1           bwrap    0x1          held: `b`: mismatched types; open to the network at [::]:1
 long_name  unavailable  down    -    0           none     0x2          it exits";
         assert_eq!(table(&answer), expected);
     }

@@ -9,10 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use cell_runtime::remote::ENV_KEYS;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 
 use super::ahead::Ahead;
+use super::building::reloaded;
 use super::control::{Answers, Control, Request};
 use super::decide::{Action, Happened, State};
 use super::fleet::{Fleet, Outcome};
@@ -22,13 +24,14 @@ use super::shaders::Shaders;
 use super::sight::Sight;
 use super::timing::Stamps;
 use super::{shelf, signals, stem_door};
-use crate::build::{Batch, Builder, Writes};
+use crate::build::{Batch, Builder};
+use crate::doors::Doors;
 use crate::error::{Error, Result};
 use crate::event::{CellFound, Event, Sink};
 use crate::stem;
 use crate::watch::notify::Raw;
 use crate::workspace::sandbox::SandboxMode;
-use crate::workspace::{Dirs, Workspace, metadata};
+use crate::workspace::{Dirs, Workspace};
 
 /// Everything that can happen to the loop.
 #[derive(Debug)]
@@ -103,6 +106,7 @@ pub(super) struct Loop {
     pub(super) sink: Sink,
     pub(super) hub: Arc<Hub>,
     shaders: Shaders,
+    pub(super) doors: Doors,
     pub(super) inputs: UnboundedSender<Input>,
     pub(super) state: State,
     pub(super) roster: Roster,
@@ -149,6 +153,7 @@ pub async fn run(mut setup: Setup) -> Result<()> {
     state.look_around()?;
     state.begin().await;
     let outcome = state.turn(&mut received).await;
+    state.doors.finish().await;
     drop((control, stem));
     outcome
 }
@@ -196,6 +201,9 @@ impl Loop {
             Vec::new(),
             keeper,
         );
+        let keys = std::env::var_os(ENV_KEYS).filter(|dir| !dir.is_empty());
+        let keys = keys.map_or_else(|| dirs.keys.clone(), PathBuf::from);
+        let doors = Doors::new(&dirs.run, keys, sink.clone());
         let sight = Sight::new(&workspace, &dirs, builder.own_writes(), raw)?;
         Ok(Loop {
             roster,
@@ -209,6 +217,7 @@ impl Loop {
             sink,
             hub,
             shaders,
+            doors,
             inputs,
             state: State::default(),
             builder: Arc::new(tokio::sync::Mutex::new(builder)),
@@ -371,6 +380,7 @@ impl Loop {
     }
 
     fn stop(&self, hasty: bool) {
+        self.doors.stop();
         let stopped = self.fleet.stop_all(hasty);
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
@@ -408,7 +418,7 @@ impl Loop {
         let manifest = (reload || self.stale).then(|| self.manifest.clone());
         self.build = Some(tokio::spawn(async move {
             let (workspace, outcome) =
-                build(&builder, number, known, manifest, &sink, &beside).await;
+                reloaded(&builder, number, known, manifest, &sink, &beside).await;
             // The loop may have left already.
             let _ = inputs.send(Input::Built(Box::new(Built {
                 batch: number,
@@ -458,39 +468,4 @@ impl Loop {
             hints: error.hints.clone(),
         });
     }
-}
-
-async fn build(
-    builder: &tokio::sync::Mutex<Builder>,
-    number: u64,
-    known: Workspace,
-    manifest: Option<PathBuf>,
-    sink: &Sink,
-    beside: &(dyn Fn() + Sync),
-) -> (Option<Workspace>, Result<Batch>) {
-    let reloaded = match manifest {
-        None => None,
-        Some(manifest) => {
-            let loaded =
-                tokio::task::spawn_blocking(move || metadata::load(Some(&manifest), &manifest))
-                    .await;
-            match loaded {
-                Ok(Ok(workspace)) => Some(workspace),
-                Ok(Err(error)) => return (None, Err(error)),
-                Err(panic) => {
-                    return (
-                        None,
-                        Err(Error::bug("loading the workspace panicked").because(panic)),
-                    );
-                }
-            }
-        }
-    };
-    let workspace = reloaded.as_ref().unwrap_or(&known);
-    let outcome = builder
-        .lock()
-        .await
-        .batch_beside(workspace, number, Writes::Everything, sink, beside)
-        .await;
-    (reloaded, outcome)
 }

@@ -3,6 +3,7 @@
 //! One loop over one closed enum ([`event_loop::Input`]) is the only cause of change.
 
 mod ahead;
+mod building;
 pub mod control;
 pub mod decide;
 pub mod detached;

@@ -10,6 +10,7 @@ use super::sets::{self, Candidate, Set, Version};
 use crate::build::{Batch, Built};
 use crate::event::Event;
 use crate::graph::Graph;
+use crate::workspace::remote::Remote;
 use crate::workspace::sandbox::SandboxMode;
 use crate::workspace::{Cell, Workspace};
 
@@ -192,6 +193,18 @@ impl Roster {
             entry.candidate.built = None;
             entry.candidate.failure = Some(reason.to_owned());
         }
+    }
+
+    /// The cells that are to be open to the network, by name; one that never served has no name yet.
+    #[must_use]
+    pub fn doors(&self, workspace: &Workspace) -> BTreeMap<String, Remote> {
+        let door = |cell: &Cell| {
+            let entry = self.cells.get(&cell.package)?;
+            let is_known = entry.start.is_some() || entry.candidate.serving.is_some();
+            let remote = cell.config.remote.clone().filter(|_| is_known)?;
+            Some((entry.name.clone(), remote))
+        };
+        workspace.cells.iter().filter_map(door).collect()
     }
 
     /// The names that are to stop for good.

@@ -28,6 +28,7 @@ impl Loop {
             self.fleet
                 .park(&start.name, Some(start.clone()), fingerprint);
         }
+        self.doors.follow(&self.roster.doors(&self.workspace));
         for cycle in self.roster.new_cycles() {
             self.sink.send(Event::Cycle { cells: cycle });
         }
@@ -172,6 +173,7 @@ impl Loop {
                     "run": self.dirs.run.display().to_string(),
                     "building": self.state.building(),
                     "held": self.roster.held(),
+                    "remote": self.doors.status(),
                     "cells": cells,
                 });
                 // Whoever asked may be gone.

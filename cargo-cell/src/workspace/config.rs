@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::remote::{self, Remote};
 use super::restart::{self, Restart};
 use super::rights::Rights;
 use super::sandbox::SandboxMode;
@@ -32,6 +33,8 @@ pub struct Config {
     pub rights: Rights,
     /// What is done when it ends by itself.
     pub restart: Restart,
+    /// How it is open to the network; it is not unless this says so.
+    pub remote: Option<Remote>,
 }
 
 impl Default for Config {
@@ -46,6 +49,7 @@ impl Default for Config {
             calls: Vec::new(),
             rights: Rights::default(),
             restart: Restart::default(),
+            remote: None,
         }
     }
 }
@@ -61,9 +65,9 @@ pub struct Declared {
     pub cells: Vec<String>,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "cell", "restart", "sandbox", "overlap", "env", "drain", "grace", "ready", "calls", "bindings",
-    "limits",
+    "limits", "remote",
 ];
 /// A cell may not hold up a swap for longer than anybody would wait for one.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -100,6 +104,7 @@ pub fn parse(value: &Value, place: &str) -> Result<Option<Config>> {
                 config.sandbox = rights::parse_sandbox(value, &mut config.rights, place)?;
             }
             "restart" => config.restart = restart::parse(value, place)?,
+            "remote" => config.remote = Some(remote::parse(value, place)?),
             "limits" => config.rights.limits = limits::parse(value, place)?,
             "drain" => config.drain = time(value, &wrong)?,
             "grace" => config.grace = time(value, &wrong)?,
@@ -285,6 +290,7 @@ mod tests {
             calls: vec!["ledger".to_owned()],
             rights: Rights::default(),
             restart: Restart::default(),
+            remote: None,
         };
         assert_eq!(config, expected);
         assert_eq!(parse_toml("", "Cell.toml"), Ok(Some(Config::default())));

@@ -17,6 +17,8 @@ pub struct Dirs {
     pub schema: PathBuf,
     /// What cells keep: `data/<hash>`.
     pub data: PathBuf,
+    /// The keys of the network, of all workspaces: `keys`.
+    pub keys: PathBuf,
 }
 
 impl Dirs {
@@ -34,6 +36,7 @@ impl Dirs {
             run,
             schema: home.join("schema").join(hash),
             data: home.join("data").join(hash),
+            keys: home.join("keys"),
         }
     }
 }

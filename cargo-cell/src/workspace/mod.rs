@@ -8,6 +8,7 @@ mod dirs;
 mod discover;
 pub mod limits;
 pub mod metadata;
+pub mod remote;
 pub mod restart;
 pub mod rights;
 pub mod sandbox;

@@ -15,7 +15,6 @@ use super::tls::Stamp;
 use super::{DRAINING, Keys, RemoteLimits};
 use crate::Error;
 use crate::transport::Listener;
-use crate::wire::{HEADER_LEN, Limits};
 
 /// Streams that wait to be accepted; then their connections wait.
 const BACKLOG: usize = 64;
@@ -70,10 +69,7 @@ impl QuicListener {
             keys,
             limits,
             report: Arc::new(report),
-            budget: Arc::new(Budget::new(
-                limits.held_bytes_max,
-                Limits::DEFAULT.payload_bytes_max + 2 * HEADER_LEN,
-            )),
+            budget: Arc::new(Budget::new(limits.held_bytes_max)),
             handshakes: AtomicUsize::new(0),
             sender,
         });

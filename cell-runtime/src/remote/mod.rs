@@ -6,6 +6,7 @@ mod address;
 mod connection;
 mod listener;
 mod refusal;
+mod relay;
 mod serve;
 mod stream;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use address::RemoteAddress;
 pub(crate) use connection::RemoteConnection;
 pub use listener::{Closing, QuicListener, Refused};
 pub(crate) use refusal::Failure;
+pub use relay::relay;
 pub use serve::serve_remote;
 pub use stream::{QuicReader, QuicStream, QuicWriter};
 pub use tls::{ENV_IDENTITY, ENV_KEYS, Keys, identity_file};

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::DRAINING;
 use crate::transport::{Stream, Writer};
+use crate::wire::HEADER_LEN;
 
 /// A call asks for this much at once.
 const READ_BYTES: usize = 16 << 10;
@@ -52,7 +53,7 @@ impl QuicStream {
             reader: QuicReader {
                 recv,
                 draining: None,
-                charge: Some(Charge { budget, bytes: 0 }),
+                charge: Some(Charge::new(budget)),
             },
             writer: QuicWriter(Mutex::new(Half::new(send, Some(alive)))),
         }
@@ -94,9 +95,8 @@ impl AsyncRead for QuicReader {
         match this.recv.poll_read_buf(cx, buf) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => {
-                let len = buf.filled().len() - before;
                 let held = match &mut this.charge {
-                    Some(charge) => charge.take(len),
+                    Some(charge) => charge.read(&buf.filled()[before..]),
                     None => true,
                 };
                 Poll::Ready(if held {
@@ -221,30 +221,69 @@ impl AsyncWrite for QuicWriter {
     }
 }
 
-/// The bytes that the calls of an endpoint may hold together.
+/// The bytes of unfinished frames that the calls of an endpoint may hold together. Whole ones are the server's to count.
 pub(super) struct Budget {
     free: AtomicUsize,
-    /// What one call is charged at most: it holds one unfinished frame, however much passes through it.
-    call_max: usize,
 }
 
 impl Budget {
-    pub(super) fn new(bytes_max: usize, call_max: usize) -> Budget {
+    pub(super) fn new(bytes_max: usize) -> Budget {
         Budget {
             free: AtomicUsize::new(bytes_max),
-            call_max,
         }
     }
 }
 
+/// What one call is charged: the frame that it has not sent to its end.
 struct Charge {
     budget: Arc<Budget>,
     bytes: usize,
+    /// The length at the head of the frame, as far as it has come.
+    head: [u8; 4],
+    /// What is left of the frame, once its length is known.
+    left: usize,
 }
 
 impl Charge {
+    fn new(budget: Arc<Budget>) -> Charge {
+        Charge {
+            budget,
+            bytes: 0,
+            head: [0; 4],
+            left: 0,
+        }
+    }
+
+    /// Takes what was read; says whether the budget has room for it.
+    fn read(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            let len = if self.left == 0 {
+                // A new frame, or more of its length: until that is whole, `bytes` counts what came of it.
+                let len = bytes.len().min(self.head.len() - self.bytes);
+                self.head[self.bytes..][..len].copy_from_slice(&bytes[..len]);
+                if self.bytes + len == self.head.len() {
+                    // A length over the limits ends the connection where the frame is read.
+                    self.left =
+                        HEADER_LEN - self.head.len() + u32::from_le_bytes(self.head) as usize;
+                }
+                len
+            } else {
+                let len = bytes.len().min(self.left);
+                self.left -= len;
+                len
+            };
+            if !self.take(len) {
+                return false;
+            }
+            if self.left == 0 && self.bytes >= HEADER_LEN {
+                self.give_back();
+            }
+            bytes = &bytes[len..];
+        }
+        true
+    }
+
     fn take(&mut self, len: usize) -> bool {
-        let len = len.min(self.budget.call_max - self.bytes);
         let taken = self
             .budget
             .free
@@ -255,11 +294,16 @@ impl Charge {
         self.bytes += if taken { len } else { 0 };
         taken
     }
+
+    fn give_back(&mut self) {
+        self.budget.free.fetch_add(self.bytes, Ordering::AcqRel);
+        self.bytes = 0;
+    }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.budget.free.fetch_add(self.bytes, Ordering::AcqRel);
+        self.give_back();
     }
 }
 
@@ -268,19 +312,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_share_a_budget_and_give_it_back() {
-        let budget = Arc::new(Budget::new(100, 60));
-        let charge = || Charge {
-            budget: Arc::clone(&budget),
-            bytes: 0,
+    fn calls_share_a_budget_for_what_is_unfinished() {
+        let budget = Arc::new(Budget::new(200));
+        let (mut a, mut b) = (
+            Charge::new(Arc::clone(&budget)),
+            Charge::new(Arc::clone(&budget)),
+        );
+        let frame = |len: u32| {
+            let mut frame = len.to_le_bytes().to_vec();
+            frame.resize(HEADER_LEN + len as usize, 0);
+            frame
         };
-        let (mut a, mut b) = (charge(), charge());
-        // One call is never charged more than a call can hold.
-        assert!(a.take(50) && a.take(50) && a.take(50));
-        assert!(!b.take(41) && b.take(40) && !b.take(1));
+        // However much passes through a call, in whatever pieces: whole frames are not held.
+        let many = [frame(0), frame(100), frame(7), frame(0)].concat();
+        for piece in [1, 3, 32, 33, 500] {
+            assert!(many.chunks(piece).all(|part| a.read(part)), "{piece}");
+            assert_eq!(budget.free.load(Ordering::Acquire), 200, "{piece}");
+        }
+        assert!(a.read(&frame(1000)[..150]));
+        assert_eq!(budget.free.load(Ordering::Acquire), 50);
+        assert!(!b.read(&frame(1000)[..51]));
+        assert!(Charge::new(Arc::clone(&budget)).read(&frame(0)));
         drop(a);
-        assert!(b.take(20));
         drop(b);
-        assert_eq!(budget.free.load(Ordering::Acquire), 100);
+        assert_eq!(budget.free.load(Ordering::Acquire), 200);
     }
 }

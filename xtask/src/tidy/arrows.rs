@@ -65,6 +65,7 @@ const TOOL: &[Layer] = &[
             "bind",
             "build",
             "cli",
+            "doors",
             "reporter",
             "schema_files",
             "shader",
@@ -72,6 +73,10 @@ const TOOL: &[Layer] = &[
             "supervisor",
             "watch",
         ],
+    },
+    Layer {
+        module: "doors",
+        may_use: &["keys"],
     },
     Layer {
         module: "keys",

@@ -97,6 +97,28 @@ pub(super) struct Echo {
     name: &'static str,
 }
 
+impl Echo {
+    pub(super) fn new(name: &'static str) -> Echo {
+        Echo {
+            started: AtomicUsize::new(0),
+            dropped: Arc::default(),
+            gate: Arc::default(),
+            name,
+        }
+    }
+
+    pub(super) fn started(&self) -> usize {
+        self.started.load(Ordering::SeqCst)
+    }
+
+    /// Waits until a call was started.
+    pub(super) async fn until_started(&self, calls: usize) {
+        while self.started() < calls {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 struct OnDrop(Arc<Notify>);
 
 impl Drop for OnDrop {
@@ -168,12 +190,7 @@ impl Running {
         };
         let (listener, closing) =
             QuicListener::bind(([127, 0, 0, 1], port).into(), keys, limits, report).unwrap();
-        let echo = Arc::new(Echo {
-            started: AtomicUsize::new(0),
-            dropped: Arc::default(),
-            gate: Arc::default(),
-            name,
-        });
+        let echo = Arc::new(Echo::new(name));
         let (stop, stopped) = oneshot::channel::<()>();
         let (address, service) = (listener.address(), Arc::clone(&echo) as Arc<dyn Service>);
         let server = tokio::spawn(async move {
@@ -201,9 +218,7 @@ impl Running {
 
     /// Waits until a call was started.
     pub(super) async fn until_started(&self, calls: usize) {
-        while self.echo.started.load(Ordering::SeqCst) < calls {
-            tokio::task::yield_now().await;
-        }
+        self.echo.until_started(calls).await;
     }
 
     /// Waits until this many peers were refused, and gives the last reason.

@@ -1,3 +1,4 @@
 mod calls;
 mod mesh;
+mod relay;
 mod trust;
