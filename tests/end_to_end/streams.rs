@@ -123,7 +123,6 @@ fn cells_and_the_command_line_stream() {
         given(&workspace, "halves", "4\n"),
         (Some(0), "1002\n".to_owned())
     );
-    drop(half);
     drop(input);
     assert!(open.wait().unwrap().success());
     dev.swapped("button_service");
