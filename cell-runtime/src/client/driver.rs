@@ -15,6 +15,9 @@ use tokio::time::{Sleep, sleep_until};
 use super::connection::{Inner, Shared};
 use crate::wire::ClientEvent;
 
+/// After so many reads without anything else the clock is looked at first.
+const READS_IN_A_ROW_MAX: u32 = 32;
+
 /// The connection's task: reads, sends what callers queued, and keeps the deadlines.
 pub(super) async fn drive<R: AsyncRead + Unpin>(
     shared: Arc<Shared>,
@@ -26,9 +29,21 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
     let mut buf = vec![0u8; read_bytes];
     let mut timer = pin!(sleep_until(far_future().into()));
     let mut events = Vec::new();
+    let mut reads = 0;
     loop {
-        let step =
-            poll_fn(|cx| poll_step(&shared, &mut reader, &mut buf, timer.as_mut(), cx)).await;
+        // A cell that always has more to say would keep the deadlines of those who wait for something else from being seen.
+        let late_first = reads >= READS_IN_A_ROW_MAX;
+        let step = poll_fn(|cx| {
+            if late_first && timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Step::Deadline);
+            }
+            poll_step(&shared, &mut reader, &mut buf, timer.as_mut(), cx)
+        })
+        .await;
+        reads = match step {
+            Step::Read(_) if !late_first => reads + 1,
+            _ => 0,
+        };
         match step {
             Step::Woken => {
                 // Callers that were woken by one read run first; then one write sends all that they queued.

@@ -77,9 +77,14 @@ pub struct ClientState {
     calls: IdMap<InFlight>,
     request_bytes: usize,
     next_id: u64,
+    /// Answers to pings that were queued since nothing was.
+    pongs: u32,
     phase: Phase,
     writable: bool,
 }
+
+/// The most answers to pings that may wait for the server to read.
+const PONGS_MAX: u32 = 4096;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
@@ -101,6 +106,7 @@ impl ClientState {
             calls: IdMap::default(),
             request_bytes: 0,
             next_id: 1,
+            pongs: 0,
             phase: Phase::AwaitingAck,
             writable: true,
         }
@@ -259,9 +265,23 @@ impl ClientState {
                 }
             }
             (Kind::Items | Kind::Credit, _) => self.stream(frame, events)?,
-            (Kind::Ping, _) => self.out.put(Header::new(Kind::Pong, id, 0), &[], &[]),
+            (Kind::Ping, _) => self.pong(id)?,
             (Kind::Pong, _) => {}
         }
+        Ok(())
+    }
+
+    /// Answers, as long as the answers are read: otherwise they pile up.
+    fn pong(&mut self, id: u64) -> Result<(), Violation> {
+        self.pongs = if self.out.is_empty() {
+            0
+        } else {
+            self.pongs + 1
+        };
+        if self.pongs > PONGS_MAX {
+            return Err(Violation("pings whose answers are not read".to_owned()));
+        }
+        self.out.put(Header::new(Kind::Pong, id, 0), &[], &[]);
         Ok(())
     }
 
