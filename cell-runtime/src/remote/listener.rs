@@ -107,7 +107,8 @@ impl Drop for QuicListener {
 }
 
 impl Closing {
-    /// Waits until every peer has what was written to it, at most for `limit`, and gives the port back.
+    /// Waits until every peer has what was written to it, at most for `limit`, and gives the port back; where a peer does not
+    /// answer that takes a moment more, unless the process ends.
     pub async fn finish(mut self, limit: Duration) {
         if timeout(limit, &mut self.task).await.is_err() {
             self.task.abort();

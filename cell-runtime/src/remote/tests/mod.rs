@@ -1,4 +1,5 @@
 mod calls;
 mod mesh;
+mod network;
 mod relay;
 mod trust;
