@@ -424,3 +424,35 @@ fn long_names_and_reasons_are_cut_where_a_peer_would_refuse_them() {
     let read = HelloAck::decode(&ack.encode(), &limits).unwrap();
     assert_eq!(read.refusal.unwrap().message, "ü".repeat(2048));
 }
+
+#[test]
+fn nothing_is_written_behind_a_frame_that_was_cut() {
+    let mut pair = Pair::new();
+    pair.feed_server();
+    pair.feed_client();
+    pair.call();
+    pair.client.out().advance(10);
+    pair.client.write_failed("cut", &mut Vec::new());
+    let mut ping = Vec::new();
+    encode_frame(Header::new(Kind::Ping, 1, 0), &[], &[], &mut ping);
+    pair.client.receive(&ping, &mut Vec::new()).unwrap();
+    assert!(pair.client.out().is_empty());
+}
+
+#[test]
+fn pings_whose_answers_are_not_read_are_a_violation() {
+    let mut pair = Pair::new();
+    pair.feed_server();
+    pair.feed_client();
+    let mut pings = Vec::new();
+    for _ in 0..4000 {
+        encode_frame(Header::new(Kind::Ping, 1, 0), &[], &[], &mut pings);
+    }
+    for _ in 0..3 {
+        pair.client.receive(&pings, &mut Vec::new()).unwrap();
+        pair.feed_server();
+    }
+    pair.client.receive(&pings, &mut Vec::new()).unwrap();
+    let error = pair.client.receive(&pings, &mut Vec::new()).unwrap_err();
+    assert!(error.0.contains("not read"), "{error}");
+}
