@@ -16,6 +16,40 @@ use crate::vesicle::Vesicle;
 /// Whoever sends waits while the other side does not take items: nothing piles up. Where the caller goes away in the
 /// middle, the handler is dropped; it never sees an end that its caller did not mean. (A stream that was moved into a task of
 /// its own yields nothing more then: let the task end with the handler.)
+///
+/// ```
+/// # extern crate cell_runtime as cell_sdk;
+/// use cell_sdk::cell;
+///
+/// #[cell::service]
+/// mod numbers {
+///     use cell_sdk::cell;
+///
+///     #[cell::handler]
+///     async fn count(to: u32) -> cell::Stream<u32> {
+///         cell::Stream::iter(0..to)
+///     }
+///
+///     #[cell::handler]
+///     async fn sum(mut numbers: cell::Stream<u32>) -> u64 {
+///         let mut sum = 0;
+///         while let Some(number) = numbers.next().await {
+///             sum += u64::from(number);
+///         }
+///         sum
+///     }
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), cell::Error> {
+///     let cell = cell::TestCell::serve(numbers::handlers())?;
+///     let mut items: cell::Streaming<u32> = cell.receive("count", &(3u32,)).await?;
+///     assert_eq!(items.next().await, Some(Ok(0)));
+///     let sum: u64 = cell.collect("sum", &(), cell::Stream::iter(1..=4)).await?;
+///     assert_eq!(sum, 10);
+///     Ok(())
+/// }
+/// ```
 pub struct Stream<T: Protein>(Source<T>);
 
 enum Source<T: Protein> {
