@@ -90,18 +90,6 @@ pub fn short_name(cell: &str) -> &str {
     }
 }
 
-/// Refuses a schema that a language's clients could call only in part.
-pub(crate) fn without_streams(snapshot: &Snapshot, language: &str) -> Result<(), Error> {
-    let Some(route) = snapshot.routes.iter().find(|route| route.streams()) else {
-        return Ok(());
-    };
-    Err(Error::new(format!(
-        "route `{}` of `{}` streams items, which {language} clients cannot do yet",
-        route.name, snapshot.name
-    ))
-    .hint("move such routes to a service that only Rust cells call"))
-}
-
 /// Every language, in the order in which help lists them.
 pub const LANGUAGES: &[&dyn Language] = &[
     &rust::Rust,

@@ -1,6 +1,6 @@
 //! The head of a binding, with the lock's check, and the client.
 
-use cell_runtime::schema::{Error, Fingerprint, Route, Snapshot};
+use cell_runtime::schema::{Error, Fingerprint, Route, Snapshot, Ty};
 
 use super::names::{self, Names};
 use super::rep::{Lowering, Rep};
@@ -133,9 +133,13 @@ fn route(
         (_, true) => first.to_owned(),
         _ => format!("{first}, {list}"),
     };
-    let returns = match &result {
-        Some(result) => format!("({result}, error)"),
-        None => "error".to_owned(),
+    let returns = match (&route.yields, &result) {
+        (Some(item), _) => {
+            let item = self::item(route, item, lowering)?;
+            format!("iter.Seq2[{}, error]", item.go(names))
+        }
+        (None, Some(result)) => format!("({result}, error)"),
+        (None, None) => "error".to_owned(),
     };
     for (receiver, name) in [
         (format!("(c *{conn}) "), method.as_str()),
@@ -166,6 +170,12 @@ fn route(
             text.line("");
             continue;
         }
+        if route.streams() {
+            stream_body(text, route, &arguments, lowering, names)?;
+            text.close("}");
+            text.line("");
+            continue;
+        }
         text.line("w := cell.NewWriter()");
         if !route.args.is_empty() {
             text.line(&format!("encode{method}({})", behind("w", &arguments)));
@@ -190,6 +200,62 @@ fn route(
     Ok(())
 }
 
+/// What a call with items does.
+fn stream_body(
+    text: &mut Text,
+    route: &Route,
+    arguments: &str,
+    lowering: &Lowering<'_>,
+    names: &Names,
+) -> Result<(), Error> {
+    let method = names::exported(&route.name);
+    let id = route.fingerprint;
+    let (arguments, items) = match (&route.takes, arguments.rsplit_once(", ")) {
+        (None, _) => (arguments, ""),
+        (Some(_), None) => ("", arguments),
+        (Some(_), Some((arguments, items))) => (arguments, items),
+    };
+    match arguments.is_empty() {
+        true => text.line("request := func(*cell.Writer) {}"),
+        false => text.line(&format!(
+            "request := func(w *cell.Writer) {{ encode{method}(w, {arguments}) }}"
+        )),
+    }
+    if let Some(item) = &route.takes {
+        let item = self::item(route, item, lowering)?.go(names);
+        text.line(&format!(
+            "sending := &cell.Sending[{item}]{{Items: {items}, Encode: putItemsOf{method}}}"
+        ));
+    }
+    let call = match (&route.takes, &route.yields) {
+        (None, _) => format!(
+            "return cell.Receive(ctx, c.client, {id}, request, itemsOf{method}, decode{method})"
+        ),
+        (Some(_), Some(_)) => format!(
+            "return cell.Exchange(ctx, c.client, {id}, request, sending, itemsOf{method}, decode{method})"
+        ),
+        (Some(_), None) if result(route, lowering)? != Rep::Unit => {
+            format!("return cell.Collect(ctx, c.client, {id}, request, sending, decode{method})")
+        }
+        (Some(_), None) => {
+            text.line(&format!("end := func(r *cell.Reader) (struct{{}}, error) {{ return struct{{}}{{}}, decode{method}(r) }}"));
+            text.line(&format!(
+                "_, err := cell.Collect(ctx, c.client, {id}, request, sending, end)"
+            ));
+            "return err".to_owned()
+        }
+    };
+    text.line(&call);
+    Ok(())
+}
+
+/// What an item of a stream is.
+pub(super) fn item(route: &Route, ty: &Ty, lowering: &Lowering<'_>) -> Result<Rep, Error> {
+    lowering
+        .route(ty)
+        .map_err(|error| in_place(&error, &format!("the items of `{}`", route.name)))
+}
+
 /// What a route's function takes and returns.
 pub(super) struct Call {
     /// `id string, count uint32`
@@ -206,6 +272,15 @@ impl Call {
         let mut arguments = Vec::new();
         for (name, rep) in args(route, lowering)? {
             parameters.push(format!("{name} {}", rep.go(names)));
+            arguments.push(name);
+        }
+        if let Some(ty) = &route.takes {
+            let mut name = "items".to_owned();
+            while arguments.contains(&name) {
+                name.push('2');
+            }
+            let item = item(route, ty, lowering)?;
+            parameters.push(format!("{name} iter.Seq[{}]", item.go(names)));
             arguments.push(name);
         }
         let result = result(route, lowering)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cell_runtime::schema::layout::{Archived, Form, Layouts, Part};
 use cell_runtime::schema::{Error, Route, Shape, Snapshot, Ty, TypeDef};
 
-use super::client::{self, Call};
+use super::client;
 use super::names::{self, Names};
 use super::rep::{Lowering, Rep};
 use super::text::Text;
@@ -299,6 +299,7 @@ impl<'a> Codec<'a> {
         let method = names::exported(&route.name);
         self.encode(route, &method).map_err(place)?;
         self.decode(route, &method).map_err(place)?;
+        self.items(route, &method).map_err(place)?;
         let args = client::args(route, self.lowering)?;
         let values: Vec<String> = args
             .iter()
@@ -330,15 +331,46 @@ impl<'a> Codec<'a> {
         if args.is_empty() {
             return Ok(());
         }
-        let parameters = Call::of(route, self.names, self.lowering)?.parameters;
-        let archived = self.layouts.of(&route.req)?;
+        self.encoder(&format!("encode{method}"), &args, &route.req)
+    }
+
+    /// What reads and writes the items of a route's streams, a batch at a time.
+    fn items(&mut self, route: &Route, method: &str) -> Result<(), Error> {
+        let list = |ty: &Ty| Ty::Vec(Box::new(ty.clone()));
+        if let Some(item) = &route.takes {
+            let list = list(item);
+            let items = [("items".to_owned(), self.lowering.route(&list)?)];
+            let name = format!("putItemsOf{method}");
+            self.encoder(&name, &items, &Ty::Tuple(vec![list]))?;
+        }
+        if let Some(item) = &route.yields {
+            let rep = self.lowering.route(&list(item))?;
+            let mut text = Text::default();
+            text.open(&format!(
+                "func itemsOf{method}(r *cell.Reader) (v {}, err error) {{",
+                rep.go(self.names)
+            ));
+            text.line(&format!("v = {}", self.root(&rep)?));
+            text.line("return v, r.Close()");
+            text.close("}");
+            self.functions.append(text);
+        }
+        Ok(())
+    }
+
+    /// What writes the archive of a tuple.
+    fn encoder(&mut self, name: &str, args: &[(String, Rep)], tuple: &Ty) -> Result<(), Error> {
+        let parameters: Vec<String> = args
+            .iter()
+            .map(|(name, rep)| format!("{name} {}", rep.go(self.names)))
+            .collect();
+        let parameters = parameters.join(", ");
+        let archived = self.layouts.of(tuple)?;
         let Form::Tuple(parts) = &archived.form else {
             return Err(Error::new("the request is no tuple"));
         };
         let mut text = Text::default();
-        text.open(&format!(
-            "func encode{method}(w *cell.Writer, {parameters}) {{"
-        ));
+        text.open(&format!("func {name}(w *cell.Writer, {parameters}) {{"));
         let mut puts = Vec::new();
         for ((name, rep), part) in args.iter().zip(parts) {
             if let Some(write) = self.write(rep, name)? {

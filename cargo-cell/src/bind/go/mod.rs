@@ -35,11 +35,13 @@ const RUNTIME: &[(&str, &str)] = &[
     ("discovery.go", include_str!("runtime/discovery.go")),
     ("errors.go", include_str!("runtime/errors.go")),
     ("int128.go", include_str!("runtime/int128.go")),
+    ("items.go", include_str!("runtime/items.go")),
     ("outbox.go", include_str!("runtime/outbox.go")),
     ("peer_linux.go", include_str!("runtime/peer_linux.go")),
     ("peer_other.go", include_str!("runtime/peer_other.go")),
     ("read.go", include_str!("runtime/read.go")),
     ("reader.go", include_str!("runtime/reader.go")),
+    ("stream.go", include_str!("runtime/stream.go")),
     ("try_other.go", include_str!("runtime/try_other.go")),
     ("try_unix.go", include_str!("runtime/try_unix.go")),
     ("tuples.go", include_str!("runtime/tuples.go")),
@@ -58,7 +60,6 @@ impl Language for Go {
     }
 
     fn generate(&self, snapshot: &Snapshot, place: &Place) -> Result<Vec<File>, Error> {
-        super::without_streams(snapshot, "Go")?;
         let names = Names::of(snapshot, format!("{}/{SHARED}", import_path(place)))?;
         if names.package == SHARED {
             return Err(Error::new(format!(
@@ -170,7 +171,7 @@ fn with_imports(head: &str, code: &str, names: &Names) -> String {
                 })
         })
     };
-    let standard: Vec<&str> = ["context", "fmt", "time"]
+    let standard: Vec<&str> = ["context", "fmt", "iter", "time"]
         .into_iter()
         .filter(|name| uses(name))
         .collect();

@@ -318,6 +318,20 @@ impl Clients<'_> {
             params.push(format!("{name}: {}", rep.python(&takes)?));
             args.push(name);
         }
+        let plain = args.len();
+        if let Some(item) = &route.takes {
+            let item = self.style.lowering.route(item, &mut self.layouts)?;
+            let item = item.python(&takes)?;
+            let mut name = "items".to_owned();
+            while args.contains(&name) {
+                name.push('_');
+            }
+            params.push(match is_async {
+                true => format!("{name}: _abc.AsyncIterable[{item}] | _abc.Iterable[{item}]"),
+                false => format!("{name}: _abc.Iterable[{item}]"),
+            });
+            args.push(name);
+        }
         let mut timeout = "timeout".to_owned();
         while args.contains(&timeout) {
             timeout.push('_');
@@ -328,7 +342,16 @@ impl Clients<'_> {
             self.style.builtin("float")
         ));
         let rep = self.style.lowering.route(&route.res, &mut self.layouts)?;
-        let ty = rep.python(&self.style)?;
+        let mut ty = rep.python(&self.style)?;
+        if let Some(item) = &route.yields {
+            let item = self.style.lowering.route(item, &mut self.layouts)?;
+            let kind = if is_async {
+                "AsyncIterator"
+            } else {
+                "Iterator"
+            };
+            ty = format!("_abc.{kind}[{}]", item.python(&self.style)?);
+        }
         let name = route.name.clone();
         let method = names::identifier(&name);
         let mut docs = said(&route.docs, &format!("Calls `{name}`."));
@@ -336,10 +359,28 @@ impl Clients<'_> {
             let error = error_name(err).map_or_else(|| "ErrorValue".to_owned(), names::class);
             docs.push_str(&format!("\n\nRaises `{error}` where the handler fails."));
         }
-        let request = format!("_codec.request_{name}({})", args.join(", "));
-        let is_unit = rep == Rep::Unit;
+        let mut given = vec![
+            format!("_codec.route_{name}"),
+            format!("_codec.request_{name}({})", args[..plain].join(", ")),
+        ];
+        for items in &args[plain..] {
+            given.extend([items.clone(), format!("_codec.batch_{name}")]);
+        }
+        if route.yields.is_some() {
+            given.push(format!("_codec.items_{name}"));
+        }
+        given.push(timeout);
+        let call = match (&route.takes, &route.yields) {
+            (None, None) => "call",
+            (None, Some(_)) => "receive",
+            (Some(_), None) => "collect",
+            (Some(_), Some(_)) => "exchange",
+        };
+        // An iterator is made at once; what it gives is waited for.
+        let waits = is_async && route.yields.is_none();
+        let gives = rep != Rep::Unit || route.yields.is_some();
         Ok(move |text: &mut Text| {
-            let (keyword, wait) = match is_async {
+            let (keyword, wait) = match waits {
                 true => ("async def", "await "),
                 false => ("def", ""),
             };
@@ -350,9 +391,10 @@ impl Clients<'_> {
             );
             text.open_body();
             text.docs(&docs);
-            let give = if is_unit { "" } else { "return " };
+            let give = if gives { "return " } else { "" };
             text.statement(&format!(
-                "{give}{wait}self._channel.call(_codec.route_{name}, {request}, {timeout})"
+                "{give}{wait}self._channel.{call}({})",
+                given.join(", ")
             ));
             text.dedent();
         })

@@ -40,6 +40,7 @@ const RUNTIME: &[(&str, &str)] = runtime![
     "aio.py",
     "discovery.py",
     "errors.py",
+    "flow.py",
     "frames.py",
     "limits.py",
     "protocol.py",
@@ -61,7 +62,6 @@ impl Language for Python {
     }
 
     fn generate(&self, snapshot: &Snapshot, _place: &Place) -> Result<Vec<File>, Error> {
-        super::without_streams(snapshot, "Python")?;
         let folder = folder(&snapshot.name);
         let names = Names::of(snapshot)?;
         let lowering = Lowering::of(snapshot)?;

@@ -69,7 +69,13 @@ impl<'a> Lowering<'a> {
         };
         let mut layouts = Layouts::new(snapshot);
         let routes = snapshot.routes.iter();
-        let roots = routes.flat_map(|route| [&route.req, &route.res].into_iter().chain(&route.err));
+        let roots = routes.flat_map(|route| {
+            [&route.req, &route.res]
+                .into_iter()
+                .chain(&route.err)
+                .chain(&route.takes)
+                .chain(&route.yields)
+        });
         let reached = layouts.reach(roots)?;
         let mut parameters: BTreeMap<&str, Vec<Facts>> = BTreeMap::new();
         for (name, args) in reached.keys().filter_map(|ty| match ty {

@@ -242,12 +242,31 @@ fn signature(
         parameters.push(format!("{name}: {}", prefixed(schema, &arg.ty, own)?));
         values.push(name);
     }
+    if let Some(item) = &route.takes {
+        let item = prefixed(schema, item, own)?;
+        let name = items(route);
+        parameters.push(format!("{name}: AsyncIterable<{item}> | Iterable<{item}>"));
+    }
     parameters.push(format!("{}?: {}.CallOptions", own.options, own.cell));
+    if let Some(item) = &route.yields {
+        let item = prefixed(schema, item, own)?;
+        let returns = format!(": AsyncGenerator<{item}, void, undefined> {{");
+        return Ok((parameters, values, returns));
+    }
     let returns = match prefixed(schema, &route.res, own)?.as_str() {
         "undefined" => "void".to_owned(),
         text => text.to_owned(),
     };
     Ok((parameters, values, format!(": Promise<{returns}> {{")))
+}
+
+/// What the argument with the items is called.
+fn items(route: &Route) -> String {
+    let mut name = "items".to_owned();
+    while route.args.iter().any(|arg| parameter(&arg.name) == name) {
+        name.push('2');
+    }
+    name
 }
 
 fn class(
@@ -284,12 +303,19 @@ fn class(
         let mut args = vec![
             format!("{routes}.{function}"),
             format!("[{}]", values.join(", ")),
-            options.clone(),
         ];
+        args.extend(route.takes.as_ref().map(|_| items(route)));
+        args.push(options.clone());
         if route.err.is_some() {
             args.push(failed(route, schema));
         }
-        text.list("return this.#channel.call", &args, ";");
+        let call = match (&route.takes, &route.yields) {
+            (None, None) => "call",
+            (None, Some(_)) => "receive",
+            (Some(_), None) => "collect",
+            (Some(_), Some(_)) => "exchange",
+        };
+        text.list(&format!("return this.#channel.{call}"), &args, ";");
         text.close("}");
     }
     text.line("");
@@ -346,6 +372,7 @@ fn functions(
             &returns,
         );
         text.indent();
+        values.extend(route.takes.as_ref().map(|_| items(route)));
         values.push(options.clone());
         text.list(&format!("return {pooled}.{function}"), &values, ";");
         text.close("}");

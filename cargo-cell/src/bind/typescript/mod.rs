@@ -36,7 +36,6 @@ impl Language for TypeScript {
     }
 
     fn generate(&self, snapshot: &Snapshot, _place: &Place) -> Result<Vec<File>, Error> {
-        super::without_streams(snapshot, "TypeScript")?;
         let names = Names::of(snapshot)?;
         let schema = Schema::new(snapshot, &names);
         let mut codecs = Codecs::new(snapshot, &schema);
@@ -101,6 +100,8 @@ const RUNTIME: &[(&str, &str)] = runtime![
     "connection.ts",
     "discovery.ts",
     "errors.ts",
+    "exchange.ts",
+    "flow.ts",
     "frame.ts",
     "handshake.ts",
     "index.ts",

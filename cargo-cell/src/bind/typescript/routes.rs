@@ -1,6 +1,6 @@
 //! `routes.ts`: every route with how a call of it is written and its answers are read.
 
-use cell_runtime::schema::{Error, Route, Snapshot, Ty};
+use cell_runtime::schema::{Error, Field, Route, Snapshot, Ty};
 
 use super::codec::{At, Codecs, Value, uses};
 use super::names::{parameter, pascal};
@@ -24,7 +24,32 @@ pub(super) fn routes(snapshot: &Snapshot, codecs: &mut Codecs<'_>) -> Result<Str
             })
             .collect::<Result<_, Error>>()?;
         let args = format!("readonly [{}]", args.join(", "));
-        let (add, put) = request(&mut body, route, &args, codecs)?;
+        let name = pascal(codecs.schema.names.route(&route.name));
+        let what = Arguments {
+            name: &name,
+            place: &route.name,
+            fields: &route.args,
+            tuple: &route.req,
+            ty: &args,
+        };
+        let (add, put) = request(&mut body, &what, codecs)?;
+        let taken = match &route.takes {
+            Some(item) => Some(taken(&mut body, route, &name, item, codecs)?),
+            None => None,
+        };
+        let item = |ty: &Option<Ty>| {
+            ty.as_ref()
+                .map(|ty| codecs.schema.text(ty, "t.", 0))
+                .transpose()
+        };
+        let streams = [
+            ("Taking", item(&route.takes)?),
+            ("Yielding", item(&route.yields)?),
+        ];
+        let streams: String = streams
+            .into_iter()
+            .filter_map(|(kind, item)| Some(format!(" & cell.{kind}<{}>", item?)))
+            .collect();
         let ok = codecs.schema.text(&route.res, "t.", 0)?;
         let err = route
             .err
@@ -35,16 +60,20 @@ pub(super) fn routes(snapshot: &Snapshot, codecs: &mut Codecs<'_>) -> Result<Str
         types.push((
             function.clone(),
             [args, ok].into_iter().chain(err).collect::<Vec<_>>(),
+            streams,
         ));
-        entries.push((route, function, add, put));
+        entries.push((route, function, add, put, taken));
     }
     let names = body.finish();
 
     let mut table = Text::default();
     table.line("/** Every route: how a call of it is written, and its answers are read. */");
     table.open("export const routes: {");
-    for (function, args) in &types {
-        let line = format!("readonly {function}: cell.Route<{}>;", args.join(", "));
+    for (function, args, streams) in &types {
+        let line = format!(
+            "readonly {function}: cell.Route<{}>{streams};",
+            args.join(", ")
+        );
         if table.fits(&line) {
             table.line(&line);
             continue;
@@ -54,10 +83,10 @@ pub(super) fn routes(snapshot: &Snapshot, codecs: &mut Codecs<'_>) -> Result<Str
             let end = if index + 1 == args.len() { "" } else { "," };
             table.line(&format!("{arg}{end}"));
         }
-        table.close(">;");
+        table.close(&format!(">{streams};"));
     }
     table.reopen("} = {");
-    for (route, function, add, put) in entries {
+    for (route, function, add, put, taken) in entries {
         let archived = codecs.layout(&route.req)?;
         table.open(&format!("{function}: {{"));
         table.line(&format!("name: {},", quoted(&route.name)));
@@ -73,6 +102,13 @@ pub(super) fn routes(snapshot: &Snapshot, codecs: &mut Codecs<'_>) -> Result<Str
         decoder(&mut table, "decodeResponse", &route.res, codecs)?;
         if let Some(err) = &route.err {
             decoder(&mut table, "decodeError", err, codecs)?;
+        }
+        if let Some(args) = taken {
+            arrow(&mut table, "encodeItems: (items) =>", "encode", &args);
+        }
+        if let Some(item) = &route.yields {
+            let list = Ty::Vec(Box::new(item.clone()));
+            decoder(&mut table, "decodeItems", &list, codecs)?;
         }
         table.close("},");
     }
@@ -130,33 +166,83 @@ fn arrow(text: &mut Text, head: &str, call: &str, args: &[String]) {
     text.dedent();
 }
 
-/// The functions that write a request: its arguments are a tuple.
-fn request(
+/// What writes a batch of items: they are the only element of a tuple.
+fn taken(
     text: &mut Text,
     route: &Route,
-    args: &str,
+    name: &str,
+    item: &Ty,
+    codecs: &mut Codecs<'_>,
+) -> Result<[String; 5], Error> {
+    let list = Ty::Vec(Box::new(item.clone()));
+    let ty = format!("readonly [items: {}]", codecs.schema.text(&list, "t.", 0)?);
+    let tuple = Ty::Tuple(vec![list.clone()]);
+    let field = Field {
+        name: "items".to_owned(),
+        ty: list,
+        docs: String::new(),
+    };
+    let what = Arguments {
+        // No route's own name has the sign.
+        name: &format!("${name}"),
+        place: &route.name,
+        fields: &[field],
+        tuple: &tuple,
+        ty: &ty,
+    };
+    let (add, put) = request(text, &what, codecs)?;
+    let archived = codecs.layout(&tuple)?;
+    let items = match ty.contains("Uint8Array]") {
+        true => "[Uint8Array.from(items)]",
+        false => "[items]",
+    };
+    Ok([
+        items.to_owned(),
+        archived.size.to_string(),
+        archived.align.to_string(),
+        add.unwrap_or_else(|| "undefined".to_owned()),
+        put.unwrap_or_else(|| "undefined".to_owned()),
+    ])
+}
+
+/// What is written as a tuple.
+struct Arguments<'a> {
+    /// What its functions are called after.
+    name: &'a str,
+    /// What errors call it.
+    place: &'a str,
+    fields: &'a [Field],
+    tuple: &'a Ty,
+    /// Its type.
+    ty: &'a str,
+}
+
+/// The functions that write a tuple.
+fn request(
+    text: &mut Text,
+    what: &Arguments<'_>,
     codecs: &mut Codecs<'_>,
 ) -> Result<(Option<String>, Option<String>), Error> {
-    let name = pascal(codecs.schema.names.route(&route.name));
+    let Arguments { name, ty, .. } = what;
     let mut adds = text.nested();
     adds.indent();
     let mut puts = text.nested();
     puts.indent();
-    for (index, (arg, offset)) in route
-        .args
+    for (index, (arg, offset)) in what
+        .fields
         .iter()
-        .zip(codecs.offsets(&route.req)?)
+        .zip(codecs.offsets(what.tuple)?)
         .enumerate()
     {
         let value = Value {
             code: format!("args[{index}]"),
-            place: quoted(&format!("{}({})", route.name, arg.name)),
+            place: quoted(&format!("{}({})", what.place, arg.name)),
         };
         codecs.in_routes(|codecs| codecs.add(&mut adds, &arg.ty, &value))?;
         codecs.in_routes(|codecs| codecs.put(&mut puts, &arg.ty, At("at", offset), &value))?;
     }
-    let adds_read = codecs.add_reads(&route.req)?;
-    let puts_read = codecs.put_reads(&route.req)?;
+    let adds_read = codecs.add_reads(what.tuple)?;
+    let puts_read = codecs.put_reads(what.tuple)?;
     let mut function = |verb: &str, at: bool, body: &Text| {
         if body.is_empty() {
             return None;
@@ -167,7 +253,7 @@ fn request(
             parameters.push("at: number".to_owned());
         }
         if if at { puts_read } else { adds_read } {
-            parameters.push(format!("args: {args}"));
+            parameters.push(format!("args: {ty}"));
         }
         text.list(&format!("function {name}"), &parameters, ": void {");
         text.append(body);

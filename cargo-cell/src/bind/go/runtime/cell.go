@@ -29,6 +29,7 @@ const retryPauseMax = 50 * time.Millisecond
 type Client struct {
 	pool    *pool
 	timeout time.Duration
+	limited bool // timeout is what somebody asked for
 }
 
 // pool holds the connection that new calls go to.
@@ -44,7 +45,7 @@ type pool struct {
 
 // NewClient returns a client of the cell with this name, wherever it runs on this machine.
 func NewClient(cell string, fingerprint uint64) *Client {
-	return &Client{&pool{cell: cell, fingerprint: fingerprint}, DefaultTimeout}
+	return &Client{&pool{cell: cell, fingerprint: fingerprint}, DefaultTimeout, false}
 }
 
 // NewClientAt returns a client of the cell behind an address: the path of a Unix socket, or that path behind "name@".
@@ -60,12 +61,12 @@ func NewClientAt(address, cell string, fingerprint uint64) (*Client, error) {
 		}
 		return nil, &Error{Cell: cell, Code: ErrNotFound, Message: hint}
 	}
-	return &Client{&pool{cell: cell, fingerprint: fingerprint, path: path}, DefaultTimeout}, nil
+	return &Client{&pool{cell: cell, fingerprint: fingerprint, path: path}, DefaultTimeout, false}, nil
 }
 
 // WithTimeout returns a client that shares the connection and ends calls after d when their context has no deadline.
 func (c *Client) WithTimeout(d time.Duration) *Client {
-	return &Client{c.pool, d}
+	return &Client{c.pool, d, true}
 }
 
 // Close ends the connection and the calls in flight. Later calls fail with [net.ErrClosed].
@@ -93,31 +94,45 @@ func (c *Client) Call(ctx context.Context, route uint64, w *Writer) (*Reader, er
 	if !ok {
 		deadline = time.Now().Add(c.timeout)
 	}
+	var answer *Reader
+	err := p.deliver(ctx, deadline, func(conn *conn) *failure {
+		var failed *failure
+		answer, failed = conn.call(ctx, route, deadline, w.buf)
+		return failed
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer.cell = p.cell
+	return answer, nil
+}
+
+// deliver takes a call to a connection on which the cell starts it.
+func (p *pool) deliver(ctx context.Context, deadline time.Time, send func(*conn) *failure) error {
 	for tries := 0; ; tries++ {
 		if err := ctx.Err(); err != nil {
-			return nil, p.ended(err)
+			return p.ended(err)
 		}
 		if time.Until(deadline) <= 0 {
-			return nil, p.ended(context.DeadlineExceeded)
+			return p.ended(context.DeadlineExceeded)
 		}
 		reason, cause := "", error(nil)
 		conn, err := p.get(ctx)
 		switch {
 		case err == nil:
-			answer, failed := conn.call(ctx, route, deadline, w.buf)
+			failed := send(conn)
 			if failed == nil {
-				answer.cell = p.cell
-				return answer, nil
+				return nil
 			}
 			if failed.kind != notStarted {
-				return nil, p.failed(failed)
+				return p.failed(failed)
 			}
 			p.forget(conn)
 			reason, cause = failed.reason, failed.cause
 		case errors.Is(err, errAgain):
 			reason, cause = err.Error(), err
 		default:
-			return nil, err
+			return err
 		}
 		// A drained connection is replaced at once; only repeated failure is worth waiting for.
 		if tries == 0 {
@@ -125,10 +140,10 @@ func (c *Client) Call(ctx context.Context, route uint64, w *Writer) (*Reader, er
 		}
 		pause := min(time.Millisecond<<min(tries, 6), retryPauseMax)
 		if time.Until(deadline) <= pause {
-			return nil, &Error{Cell: p.cell, Code: ErrUnavailable, Message: reason, Err: cause}
+			return &Error{Cell: p.cell, Code: ErrUnavailable, Message: reason, Err: cause}
 		}
 		if err := sleep(ctx, pause); err != nil {
-			return nil, p.ended(err)
+			return p.ended(err)
 		}
 	}
 }

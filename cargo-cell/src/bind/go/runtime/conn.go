@@ -36,6 +36,10 @@ type conn struct {
 	// granted is how many of those who waited for their turn have it and are about to start.
 	granted int
 	waiting []*turn
+	// held is how many bytes of items nobody has taken yet.
+	held int
+	// streams says that some call had items.
+	streams bool
 
 	out outbox
 	// ending is why the connection ends as soon as the write that is under way does.
@@ -48,6 +52,7 @@ type call struct {
 	done     chan struct{} // receives once
 	answer   *Reader
 	failed   *failure
+	stream   *Stream // where items go with it
 }
 
 // turn is told when there is room for another call.
@@ -96,13 +101,7 @@ func (c *conn) takesCalls() *failure {
 // call sends a request, whose frame has room for its header, and waits for the answer.
 func (c *conn) call(ctx context.Context, route uint64, deadline time.Time, frame []byte) (*Reader, *failure) {
 	c.mu.Lock()
-	if len(c.calls)+c.granted >= callsMax || len(c.waiting) > 0 {
-		if failed := c.waitForTurn(ctx, deadline); failed != nil {
-			c.mu.Unlock()
-			return nil, failed
-		}
-	}
-	if failed := c.takesCalls(); failed != nil {
+	if failed := c.begin(ctx, deadline); failed != nil {
 		c.mu.Unlock()
 		return nil, failed
 	}
@@ -130,6 +129,16 @@ func (c *conn) call(ctx context.Context, route uint64, deadline time.Time, frame
 	this.answer, this.failed = nil, nil
 	callPool.Put(this)
 	return answer, failed
+}
+
+// begin waits until a call can be started. It lets go of mu meanwhile.
+func (c *conn) begin(ctx context.Context, deadline time.Time) *failure {
+	if len(c.calls)+c.granted >= callsMax || len(c.waiting) > 0 {
+		if failed := c.waitForTurn(ctx, deadline); failed != nil {
+			return failed
+		}
+	}
+	return c.takesCalls()
 }
 
 // waitForTurn waits until a call ends. It lets go of mu meanwhile.
@@ -190,8 +199,12 @@ func (c *conn) finish(id uint64, answer *Reader, failed *failure) bool {
 		return false
 	}
 	delete(c.calls, id)
-	this.answer, this.failed = answer, failed
-	this.done <- struct{}{}
+	if this.stream != nil {
+		this.stream.end(answer, failed)
+	} else {
+		this.answer, this.failed = answer, failed
+		this.done <- struct{}{}
+	}
 	c.grant()
 	return true
 }

@@ -157,6 +157,7 @@ func (c *conn) sendQueued() {
 // stopWriting lets others write, and does what had to wait for the end of the last write.
 func (c *conn) stopWriting() {
 	c.out.busy = false
+	c.relieve()
 	if c.ending != nil {
 		c.endNow(c.ending)
 	}
@@ -180,6 +181,7 @@ func (c *conn) drain(batch []byte) {
 			return
 		}
 		batch = c.out.next()
+		c.relieve()
 		c.mu.Unlock()
 	}
 }

@@ -133,6 +133,8 @@ func (c *conn) frame(h header, payload []byte) error {
 		}
 		c.send(0, bare(kindPong, h.callID))
 	case kindPong:
+	case kindItems, kindCredit:
+		return c.streamFrame(h, payload)
 	default:
 		return unexpected(h.kind)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,10 +40,17 @@ const (
 	kindGoAway
 	kindPing
 	kindPong
+	kindItems
+	kindCredit
+	kindEnd
 )
 
-// flagAppError marks a RESPONSE that holds the handler's error.
-const flagAppError = 1
+const (
+	// flagAppError marks a RESPONSE that holds the handler's error.
+	flagAppError = 1
+	// flagStream marks a REQUEST with which items go.
+	flagStream = 4
+)
 
 type header struct {
 	len    int // of extension and payload together
@@ -50,7 +58,7 @@ type header struct {
 	flags  uint8
 	extLen int
 	callID uint64
-	micros uint64 // REQUEST: until the deadline; STATUS: until trying again may work
+	micros uint64 // REQUEST: until the deadline; STATUS: until trying again may work; CREDIT: bytes
 }
 
 // parseHeader reads and checks the header at the start of b.
@@ -64,7 +72,7 @@ func parseHeader(b []byte) (header, error) {
 		callID: binary.LittleEndian.Uint64(b[8:]),
 		micros: binary.LittleEndian.Uint64(b[24:]),
 	}
-	if h.kind < kindHello || h.kind > kindPong {
+	if h.kind < kindHello || h.kind > kindEnd {
 		return h, fmt.Errorf("unknown frame kind %d", b[4])
 	}
 	if uint32(h.extLen) > length || h.extLen%16 != 0 {
@@ -94,9 +102,13 @@ func bare(kind kind, callID uint64) []byte {
 	return frame
 }
 
-// remainingMicros is what a REQUEST says of its deadline: at least 1, since 0 means the default.
+// remainingMicros is what a REQUEST says of its deadline: at least 1, since 0 means the default, and all bits for none.
 func remainingMicros(deadline time.Time) uint64 {
-	return uint64(max(time.Until(deadline).Microseconds(), 1))
+	left := time.Until(deadline)
+	if left > noDeadline/2 {
+		return math.MaxUint64
+	}
+	return uint64(max(left.Microseconds(), 1))
 }
 
 // hello is the first frame of a connection.

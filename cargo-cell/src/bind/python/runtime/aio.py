@@ -5,21 +5,34 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
+import math
 import socket
 import time
 import weakref
 from collections import deque
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
 from types import TracebackType
 from typing import TypeVar
 
 from .discovery import address_of, dial, own_name
 from .errors import DeadlineExceededError, UnavailableError
-from .limits import READ_BYTES
+from .flow import Flow, batches
+from .limits import READ_BYTES, START_S_MAX
 from .protocol import Call, Connection, FullError, NotStartedError
 from .retry import Retry
 from .route import Route
 
 T = TypeVar("T")
+I = TypeVar("I")
+R = TypeVar("R")
 C = TypeVar("C", bound="AsyncioClient")
 
 # Reads in a row, before other tasks have their turn.
@@ -47,17 +60,86 @@ class AsyncChannel:
     ) -> T:
         """Makes a call. One that the cell did not start is sent again."""
         retry = Retry(self._cell, self._timeout if timeout is None else timeout)
+        answer = await self._deliver(
+            retry,
+            lambda stream: stream.call(route.fingerprint, request, retry.deadline),
+        )
+        return route.answer(*answer)
+
+    async def receive(
+        self,
+        route: Route[None],
+        request: bytes,
+        decode: Callable[[bytes], Iterable[T]],
+        timeout: float | None = None,
+    ) -> AsyncIterator[T]:
+        """Makes a call that streams items back, when the first one is asked for."""
+        exchange = await self._begin(route, request, timeout)
+        async with exchange:
+            while (payload := await exchange.next()) is not None:
+                for item in decode(payload):
+                    yield item
+            route.answer(*exchange.result())
+
+    async def collect(
+        self,
+        route: Route[T],
+        request: bytes,
+        items: AsyncIterable[I] | Iterable[I],
+        encode: Callable[[Sequence[I]], bytes],
+        timeout: float | None = None,
+    ) -> T:
+        """Makes a call that takes items."""
+        exchange = await self._begin(route, request, timeout)
+        async with exchange:
+            exchange.send_soon(items, encode)
+            while await exchange.next() is not None:
+                pass
+            return route.answer(*exchange.result())
+
+    async def exchange(
+        self,
+        route: Route[None],
+        request: bytes,
+        items: AsyncIterable[I] | Iterable[I],
+        encode: Callable[[Sequence[I]], bytes],
+        decode: Callable[[bytes], Iterable[T]],
+        timeout: float | None = None,
+    ) -> AsyncIterator[T]:
+        """Makes a call that takes items and streams others back."""
+        exchange = await self._begin(route, request, timeout)
+        async with exchange:
+            exchange.send_soon(items, encode)
+            while (payload := await exchange.next()) is not None:
+                for item in decode(payload):
+                    yield item
+            route.answer(*exchange.result())
+
+    async def _begin(
+        self, route: Route[T], request: bytes, timeout: float | None
+    ) -> _Exchange:
+        # Without a timeout it has no deadline; to be started it gets that of others.
+        retry = Retry(self._cell, START_S_MAX if timeout is None else timeout)
+        deadline = math.inf if timeout is None else retry.deadline
+        return await self._deliver(
+            retry,
+            lambda stream: stream.open(
+                route.fingerprint, request, deadline, retry.deadline
+            ),
+        )
+
+    async def _deliver(
+        self, retry: Retry, make: Callable[[_Stream], Awaitable[R]]
+    ) -> R:
         while True:
             retry.check()
             stream = None
             try:
                 stream = self._open()
-                answer = await stream.call(route.fingerprint, request, retry.deadline)
+                return await make(stream)
             except NotStartedError as error:
                 self._forget(stream)
                 pause = retry.pause(str(error))
-            else:
-                return route.answer(*answer)
             await asyncio.sleep(pause)
 
     def close(self) -> None:
@@ -131,6 +213,8 @@ class _Stream:
         self._socket = sock
         self._connection = connection
         self._futures: dict[int, asyncio.Future[None]] = {}
+        # Those who wait for something to happen to a call with items.
+        self._watchers: dict[int, list[asyncio.Future[None]]] = {}
         self._room: deque[asyncio.Future[None]] = deque()
         self._is_flushing = False
         self._is_blocked = False
@@ -162,19 +246,98 @@ class _Stream:
             raise DeadlineExceededError(self._connection.cell)
         return call.result()
 
+    async def open(
+        self, route: int, request: bytes, deadline: float, start: float
+    ) -> _Exchange:
+        """Starts a call with items, and waits until the cell has."""
+        flow = Flow()
+        call = await self._start(route, request, deadline, start, flow)
+        exchange = _Exchange(self, call, flow)
+        self._watchers[call.id] = []
+        self._flush_soon()
+        try:
+            while not (flow.is_started or flow.items or call.is_done):
+                if time.monotonic() >= start:
+                    raise DeadlineExceededError(self._connection.cell)
+                await self.changed(call, start)
+            if call.is_done and not flow.is_started:
+                call.result()
+        except BaseException:
+            exchange.close()
+            raise
+        return exchange
+
+    async def changed(self, call: Call, deadline: float) -> None:
+        """Waits until something has happened to a call, or the deadline has passed."""
+        future = self.loop.create_future()
+        self._watchers[call.id].append(future)
+        timer = None
+        if deadline != math.inf:
+            timer = self.loop.call_later(deadline - time.monotonic(), _wake, future)
+        try:
+            await future
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def take(self, call: Call, flow: Flow) -> bytes:
+        """The next batch of items of a call."""
+        payload = self._connection.take(flow, call)
+        if self._connection.out:
+            self._flush_soon()
+        return payload
+
+    def may_send(self, call: Call) -> bool | None:
+        """Whether items may be sent; `None` where the call is over."""
+        return self._connection.may_send(call)
+
+    def send(self, call: Call, payload: bytes) -> None:
+        """Sends a batch of items."""
+        self._connection.send(call, payload)
+        self._flush_soon()
+
+    def end(self, call: Call) -> None:
+        """Says that this side's items are complete."""
+        self._connection.end(call)
+        self._flush_soon()
+
+    def leave(self, call: Call) -> None:
+        """Ends a call with items, where it is not over."""
+        if not call.is_done:
+            self._connection.cancel(call)
+            self._flush_soon()
+        for future in self._watchers.pop(call.id, []):
+            _wake(future)
+        self._let_one_in()
+        self._close_if_finished()
+
+    def late(self) -> DeadlineExceededError:
+        """What a call is ended with whose deadline has passed."""
+        return DeadlineExceededError(self._connection.cell)
+
     def close(self, reason: str) -> None:
         """Ends the connection and its calls."""
         self._end(self._connection.close(reason))
 
-    async def _start(self, route: int, request: bytes, deadline: float) -> Call:
+    async def _start(
+        self,
+        route: int,
+        request: bytes,
+        deadline: float,
+        start: float | None = None,
+        flow: Flow | None = None,
+    ) -> Call:
+        latest = deadline if start is None else start
         while True:
             now = time.monotonic()
+            if now >= latest:
+                raise DeadlineExceededError(self._connection.cell)
             try:
-                return self._connection.start(now, deadline, route, request)
+                return self._connection.start(now, deadline, route, request, flow)
             except FullError:
                 turn: asyncio.Future[None] = self.loop.create_future()
             self._room.append(turn)
-            timer = self.loop.call_later(deadline - now, _wake, turn)
+            timer = self.loop.call_later(latest - now, _wake, turn)
             try:
                 await turn
             except asyncio.CancelledError:
@@ -231,11 +394,20 @@ class _Stream:
         if self._is_blocked:
             self._is_blocked = False
             self.loop.remove_writer(self._socket)
+        for call_id in self._watchers:
+            self._wake_watchers(call_id)
+
+    def _wake_watchers(self, call_id: int) -> None:
+        if watchers := self._watchers.get(call_id):
+            self._watchers[call_id] = []
+            for future in watchers:
+                _wake(future)
 
     def _end(self, calls: list[Call]) -> None:
         for call in calls:
             if future := self._futures.get(call.id):
                 _wake(future)
+            self._wake_watchers(call.id)
         if not self._connection.is_open:
             while self._room:
                 self._let_one_in()
@@ -249,6 +421,87 @@ class _Stream:
             self.loop.remove_writer(self._socket)
         self._is_blocked = False
         self._socket.close()
+
+
+class _Exchange:
+    """A call with items, one way or both."""
+
+    def __init__(self, stream: _Stream, call: Call, flow: Flow) -> None:
+        self._stream = stream
+        self._call = call
+        self._flow = flow
+        self._sender: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+
+    async def __aenter__(self) -> _Exchange:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def next(self) -> bytes | None:
+        """The next batch of items; nothing where the call is over."""
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            if self._flow.items:
+                return self._stream.take(self._call, self._flow)
+            if self._call.is_done:
+                return None
+            if time.monotonic() >= self._call.deadline:
+                raise self._stream.late()
+            await self._stream.changed(self._call, self._call.deadline)
+
+    def result(self) -> tuple[bytes, bool]:
+        """The answer of a call that is over."""
+        return self._call.result()
+
+    def send_soon(
+        self,
+        items: AsyncIterable[I] | Iterable[I],
+        encode: Callable[[Sequence[I]], bytes],
+    ) -> None:
+        """Sends items in a task, until they end or the call does."""
+        self._sender = asyncio.create_task(self._send(items, encode))
+
+    async def _send(
+        self,
+        items: AsyncIterable[I] | Iterable[I],
+        encode: Callable[[Sequence[I]], bytes],
+    ) -> None:
+        try:
+            if isinstance(items, AsyncIterable):
+                async for item in items:
+                    if not await self._send_batch(encode([item])):
+                        return
+            else:
+                for batch in batches(items):
+                    if not await self._send_batch(encode(batch)):
+                        return
+            self._stream.end(self._call)
+        except Exception as error:  # noqa: BLE001 - whoever reads raises it
+            self._failure = error
+            self._stream.leave(self._call)
+
+    async def _send_batch(self, payload: bytes) -> bool:
+        while not (may := self._stream.may_send(self._call)):
+            if may is None:
+                return False
+            await self._stream.changed(self._call, math.inf)
+        self._stream.send(self._call, payload)
+        return True
+
+    def close(self) -> None:
+        """Ends the call where it is not over."""
+        if self._sender is not None:
+            with contextlib.suppress(RuntimeError):
+                self._sender.cancel()
+        self._stream.leave(self._call)
 
 
 def _wake(future: asyncio.Future[None]) -> None:

@@ -16,6 +16,8 @@ _MAGIC = b"CELL"
 _VERSION = 1
 
 APP_ERROR = 1
+STREAM = 4
+HEADER_BYTES = _HEADER.size
 
 
 class Kind(IntEnum):
@@ -30,6 +32,9 @@ class Kind(IntEnum):
     GOAWAY = 7
     PING = 8
     PONG = 9
+    ITEMS = 10
+    CREDIT = 11
+    END = 12
 
 
 class Violation(Exception):
@@ -48,14 +53,19 @@ class Frame:
     call_id: int
     payload: bytes
     hint_us: int = 0
-    """STATUS: after how many microseconds trying again may work."""
+    """STATUS: after how many microseconds trying again may work; CREDIT: bytes."""
 
 
 def header(
-    kind: Kind, call_id: int, size: int = 0, route: int = 0, deadline_us: int = 0
+    kind: Kind,
+    call_id: int,
+    size: int = 0,
+    route: int = 0,
+    deadline_us: int = 0,
+    flags: int = 0,
 ) -> bytes:
     """The header of a frame without an extension."""
-    return _HEADER.pack(size, kind, 0, 0, call_id, route, deadline_us)
+    return _HEADER.pack(size, kind, flags, 0, call_id, route, deadline_us)
 
 
 class FrameDecoder:
@@ -86,7 +96,7 @@ class FrameDecoder:
 
 
 def _check(size: int, kind: int, ext: int) -> None:
-    if not Kind.HELLO <= kind <= Kind.PONG:
+    if not Kind.HELLO <= kind <= Kind.END:
         raise Violation(f"unknown frame kind {kind}")
     if ext > size or ext % 16:
         raise Violation(f"extension of {ext} bytes in a frame of {size}")

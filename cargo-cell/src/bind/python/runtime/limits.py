@@ -5,12 +5,18 @@ PAYLOAD_BYTES_MAX = 16 << 20
 NAME_BYTES_MAX = 128
 MESSAGE_BYTES_MAX = 4096
 CALLS_MAX = 1024
+# Bytes of items that nobody has taken yet, on one connection.
+HELD_BYTES_MAX = 128 << 20
+# Unsent frames with which a connection takes no further items.
+QUEUED_FRAMES_MAX = 64
 DEPTH_MAX = 128
 VALUES_MAX = 4 << 20
 SOCKET_PATH_BYTES_MAX = 107
 
 # Nobody waits longer; a clock could not add more.
 TIMEOUT_S_MAX = 10 * 365 * 24 * 3600.0
+# How long a call without a timeout may take to be started.
+START_S_MAX = 10.0
 RETRY_PAUSE_S_MAX = 0.05
 # PONGs that wait for a cell that does not read.
 PONGS_MAX = 64

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from enum import Enum
 
 from . import frames
 from .errors import (
+    ArchiveError,
     CallError,
     DeadlineExceededError,
     RefusedError,
@@ -17,8 +19,19 @@ from .errors import (
     UnavailableError,
     of_status,
 )
+from .flow import Flow
 from .frames import Frame, FrameDecoder, Kind, Violation
-from .limits import CALLS_MAX, PONGS_MAX
+from .limits import (
+    CALLS_MAX,
+    HELD_BYTES_MAX,
+    PAYLOAD_BYTES_MAX,
+    PONGS_MAX,
+    QUEUED_FRAMES_MAX,
+)
+
+
+# What a REQUEST says that has no deadline.
+_NONE_US = (1 << 64) - 1
 
 
 class NotStartedError(Exception):
@@ -40,6 +53,8 @@ class Call:
     # Makes the exception anew: one that is raised twice would show both places.
     failure: Callable[[], Exception] | None = None
     is_done: bool = field(default=False)
+    # Where items go with it.
+    flow: Flow | None = None
 
     def result(self) -> tuple[bytes, bool]:
         """The answer's archive, and whether it is an error's; or raises."""
@@ -61,6 +76,11 @@ class Outbox:
 
     def __bool__(self) -> bool:
         return bool(self._frames)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether items wait until more was written."""
+        return len(self._frames) > QUEUED_FRAMES_MAX
 
     def put(self, data: bytes, call_id: int = 0) -> None:
         """Queues a frame; `call_id` is that of a REQUEST."""
@@ -132,6 +152,8 @@ class Connection:
         self._last_id = 0
         self._phase = _Phase.AWAITING_ACK
         self._is_writable = True
+        # Bytes of items that nobody has taken yet.
+        self._held = 0
 
     @property
     def is_open(self) -> bool:
@@ -148,8 +170,15 @@ class Connection:
         """How many calls have not ended."""
         return len(self._calls)
 
-    def start(self, now: float, deadline: float, route: int, payload: bytes) -> Call:
-        """Queues a call."""
+    def start(
+        self,
+        now: float,
+        deadline: float,
+        route: int,
+        payload: bytes,
+        flow: Flow | None = None,
+    ) -> Call:
+        """Queues a call. A deadline without end is none."""
         if not self.is_open:
             raise NotStartedError(_CLOSED.get(self._phase, "the connection is closing"))
         if deadline <= now:
@@ -157,22 +186,63 @@ class Connection:
         if len(self._calls) >= CALLS_MAX:
             raise FullError
         self._last_id += 1
-        call = Call(self._last_id, deadline)
+        call = Call(self._last_id, deadline, flow=flow)
         self._calls[call.id] = call
-        remaining_us = max(1, int((deadline - now) * 1e6))
-        head = frames.header(Kind.REQUEST, call.id, len(payload), route, remaining_us)
+        remaining_us = _NONE_US
+        if deadline != math.inf:
+            remaining_us = max(1, int((deadline - now) * 1e6))
+        flags = 0 if flow is None else frames.STREAM
+        head = frames.header(
+            Kind.REQUEST, call.id, len(payload), route, remaining_us, flags
+        )
         self.out.put(head + payload, call.id)
         return call
 
+    def _pop(self, call_id: int) -> Call | None:
+        call = self._calls.pop(call_id, None)
+        if call is not None and call.flow is not None:
+            self._held -= call.flow.held
+        return call
+
+    def may_send(self, call: Call) -> bool | None:
+        """Whether items may be sent; `None` where the call is over."""
+        if call.flow is None or call.id not in self._calls or not self._is_writable:
+            return None
+        return call.flow.may_send and not self.out.is_full
+
+    def send(self, call: Call, payload: bytes) -> None:
+        """Queues a batch of items of a call that is not over."""
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            raise ArchiveError(
+                f"items of {len(payload)} bytes; at most {PAYLOAD_BYTES_MAX} are allowed"
+            )
+        if call.flow is not None:
+            call.flow.sent(len(payload))
+            self.out.put(frames.header(Kind.ITEMS, call.id, len(payload)) + payload)
+
+    def end(self, call: Call) -> None:
+        """Says that this side's items are complete."""
+        if call.id in self._calls and self._is_writable:
+            self.out.put(frames.header(Kind.END, call.id))
+
+    def take(self, flow: Flow, call: Call) -> bytes:
+        """The next batch of items that have come."""
+        payload, grant = flow.take()
+        if call.id in self._calls:
+            self._held -= len(payload)
+            if grant and self._is_writable:
+                self.out.put(frames.header(Kind.CREDIT, call.id, deadline_us=grant))
+        return payload
+
     def cancel(self, call: Call) -> None:
         """Forgets a call whose answer nobody wants, and tells the cell."""
-        if self._calls.pop(call.id, None) is None or not self._is_writable:
+        if self._pop(call.id) is None or not self._is_writable:
             return
         if self._phase is not _Phase.CLOSED and not self.out.withdraw(call.id):
             self.out.put(frames.header(Kind.CANCEL, call.id))
 
     def receive(self, data: bytes) -> list[Call]:
-        """Takes bytes from the cell; says which calls have ended."""
+        """Takes bytes from the cell; says which calls have ended or have items."""
         ended: list[Call] = []
         try:
             for frame in self._decoder.feed(data):
@@ -190,14 +260,14 @@ class Connection:
             self._acknowledge(frame.payload, ended)
         elif frame.kind == Kind.RESPONSE:
             # One that was cancelled here may cross the CANCEL: it is dropped.
-            if call := self._calls.pop(frame.call_id, None):
+            if call := self._pop(frame.call_id):
                 call.payload = frame.payload
                 call.is_error = bool(frame.flags & frames.APP_ERROR)
                 _end(call, None, ended)
         elif frame.kind == Kind.STATUS:
             code, message = frames.read_status(frame.payload)
             hint_us = frame.hint_us
-            if call := self._calls.pop(frame.call_id, None):
+            if call := self._pop(frame.call_id):
                 _end(call, lambda: of_status(self.cell, code, message, hint_us), ended)
         elif frame.kind == Kind.GOAWAY:
             self._phase = _Phase.GOING_AWAY
@@ -206,8 +276,32 @@ class Connection:
         elif frame.kind == Kind.PING:
             if self._is_writable:
                 self.out.put_pong(frame.call_id)
+        elif frame.kind in (Kind.ITEMS, Kind.CREDIT):
+            self._items(frame, ended)
         elif frame.kind != Kind.PONG:
             raise Violation(f"unexpected frame of kind {frame.kind} from the cell")
+
+    def _items(self, frame: Frame, ended: list[Call]) -> None:
+        call = self._calls.get(frame.call_id)
+        if call is None:
+            # It has crossed a CANCEL: nobody wants it.
+            if frame.call_id > self._last_id:
+                raise Violation(f"items of call {frame.call_id}, which there is not")
+            return
+        if call.flow is None:
+            raise Violation(f"items of call {frame.call_id}, which has none")
+        held = self._held + len(frame.payload)
+        if frame.kind == Kind.CREDIT:
+            call.flow.grant(frame.hint_us)
+        elif held > HELD_BYTES_MAX:
+            self.cancel(call)
+            reason = f"{held} bytes of items would wait; at most {HELD_BYTES_MAX} may"
+            _end(call, lambda: of_status(self.cell, 6, reason), ended)
+            return
+        else:
+            call.flow.receive(frame.payload)
+            self._held = held
+        ended.append(call)
 
     def _acknowledge(self, payload: bytes, ended: list[Call]) -> None:
         ack = frames.read_hello_ack(payload)
@@ -239,7 +333,7 @@ class Connection:
 
     def _elsewhere(self, call_ids: list[int], reason: str, ended: list[Call]) -> None:
         for call_id in call_ids:
-            if call := self._calls.pop(call_id, None):
+            if call := self._pop(call_id):
                 _end(call, lambda: NotStartedError(reason), ended)
                 self.out.withdraw(call_id)
 

@@ -5,24 +5,33 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import os
 import select
 import socket
 import threading
 import time
 import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TypeVar
 
 from .discovery import address_of, dial, own_name
 from .errors import DeadlineExceededError, UnavailableError
-from .limits import READ_BYTES
+from .flow import Flow, batches
+from .limits import READ_BYTES, START_S_MAX
 from .protocol import Call, Connection, FullError, NotStartedError
 from .retry import Retry
 from .route import Route
 
 T = TypeVar("T")
+I = TypeVar("I")
+R = TypeVar("R")
 C = TypeVar("C", bound="SyncClient")
+
+
+# The longest wait at once.
+_WAIT_S_MAX = 3600.0
 
 
 class Channel:
@@ -49,17 +58,79 @@ class Channel:
     def call(self, route: Route[T], request: bytes, timeout: float | None = None) -> T:
         """Makes a call. One that the cell did not start is sent again."""
         retry = Retry(self._cell, self._timeout if timeout is None else timeout)
+        answer = self._deliver(
+            retry,
+            lambda stream: stream.call(route.fingerprint, request, retry.deadline),
+        )
+        return route.answer(*answer)
+
+    def receive(
+        self,
+        route: Route[None],
+        request: bytes,
+        decode: Callable[[bytes], Iterable[T]],
+        timeout: float | None = None,
+    ) -> Iterator[T]:
+        """Makes a call that streams items back, when the first one is asked for."""
+        with self._begin(route, request, timeout) as exchange:
+            while (payload := exchange.next()) is not None:
+                yield from decode(payload)
+            route.answer(*exchange.result())
+
+    def collect(
+        self,
+        route: Route[T],
+        request: bytes,
+        items: Iterable[I],
+        encode: Callable[[Sequence[I]], bytes],
+        timeout: float | None = None,
+    ) -> T:
+        """Makes a call that takes items."""
+        with self._begin(route, request, timeout) as exchange:
+            exchange.send_soon(items, encode)
+            while exchange.next() is not None:
+                pass
+            return route.answer(*exchange.result())
+
+    def exchange(
+        self,
+        route: Route[None],
+        request: bytes,
+        items: Iterable[I],
+        encode: Callable[[Sequence[I]], bytes],
+        decode: Callable[[bytes], Iterable[T]],
+        timeout: float | None = None,
+    ) -> Iterator[T]:
+        """Makes a call that takes items and streams others back."""
+        with self._begin(route, request, timeout) as exchange:
+            exchange.send_soon(items, encode)
+            while (payload := exchange.next()) is not None:
+                yield from decode(payload)
+            route.answer(*exchange.result())
+
+    def _begin(
+        self, route: Route[T], request: bytes, timeout: float | None
+    ) -> _Exchange:
+        # Without a timeout it has no deadline; to be started it gets that of others.
+        retry = Retry(self._cell, START_S_MAX if timeout is None else timeout)
+        deadline = math.inf if timeout is None else retry.deadline
+        return self._deliver(
+            retry,
+            lambda stream: stream.open(
+                route.fingerprint, request, deadline, retry.deadline
+            ),
+        )
+
+    def _deliver(self, retry: Retry, make: Callable[[_Stream], R]) -> R:
         while True:
             retry.check()
             stream = None
             try:
                 stream = self._open()
-                answer = stream.call(route.fingerprint, request, retry.deadline)
+                return make(stream)
             except NotStartedError as error:
                 self._forget(stream)
                 pause = retry.pause(str(error))
-            else:
-                return route.answer(*answer)
             time.sleep(pause)
 
     def close(self) -> None:
@@ -125,10 +196,18 @@ def _close_all() -> None:
 class _Waiter:
     """A thread that waits for its answer, or for its turn to read."""
 
-    __slots__ = ("call", "gate")
+    __slots__ = ("call", "deadline", "gate", "is_ready")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(
+        self,
+        call: Call,
+        deadline: float,
+        is_ready: Callable[[], bool] | None = None,
+    ) -> None:
         self.call = call
+        self.deadline = deadline
+        # What it waits for, where that is not the end of the call.
+        self.is_ready = is_ready
         self.gate = threading.Lock()
         self.gate.acquire()
 
@@ -162,7 +241,7 @@ class _Stream:
         try:
             with self._lock:
                 call = self._start(route, request, deadline)
-                waiter = self._waiters[call.id] = _Waiter(call)
+                waiter = self._waiters[call.id] = _Waiter(call, deadline)
                 self._flush()
             while self._step(waiter):
                 pass
@@ -170,6 +249,95 @@ class _Stream:
         finally:
             with self._lock:
                 self._leave(call)
+
+    def open(
+        self, route: int, request: bytes, deadline: float, start: float
+    ) -> _Exchange:
+        """Starts a call with items, and waits until the cell has."""
+        flow = Flow()
+        with self._lock:
+            self._users += 1
+            try:
+                call = self._start(route, request, deadline, start, flow)
+            except BaseException:
+                self._leave(None)
+                raise
+            self._flush()
+        exchange = _Exchange(self, call, flow)
+        try:
+            self.wait(call, lambda: flow.is_started or bool(flow.items), start)
+            if call.is_done and not flow.is_started:
+                call.result()
+        except BaseException:
+            exchange.close()
+            raise
+        return exchange
+
+    def wait(
+        self,
+        call: Call,
+        is_ready: Callable[[], bool],
+        deadline: float,
+        sends: bool = False,
+    ) -> None:
+        """Waits until a call has what is wanted, or is over. It may be used by one
+        thread that reads and one that sends."""
+        key = -call.id if sends else call.id
+        waiter = _Waiter(call, deadline, is_ready)
+        with self._lock:
+            self._waiters[key] = waiter
+        try:
+            while self._step(waiter):
+                pass
+        finally:
+            with self._lock:
+                self._waiters.pop(key, None)
+                self._hand_on()
+
+    def take(self, call: Call, flow: Flow) -> bytes | None:
+        """The next batch of items of a call, if there is one."""
+        with self._lock:
+            if not flow.items:
+                return None
+            payload = self._connection.take(flow, call)
+            self._flush()
+            return payload
+
+    def send(self, call: Call, payload: bytes) -> bool | None:
+        """Sends items, if that may be; `None` where the call is over."""
+        with self._lock:
+            may = self._connection.may_send(call)
+            if may:
+                self._connection.send(call, payload)
+                self._flush()
+            return may
+
+    def may_send(self, call: Call) -> bool:
+        """Whether items may be sent, or nobody takes them any more."""
+        return self._connection.may_send(call) is not False
+
+    def end(self, call: Call) -> None:
+        """Says that this side's items are complete."""
+        with self._lock:
+            self._connection.end(call)
+            self._flush()
+
+    def nudge(self, call: Call) -> None:
+        """Wakes the thread that reads a call's items."""
+        with self._lock:
+            self._end([call])
+
+    def enter(self) -> None:
+        """Another thread uses the socket."""
+        with self._lock:
+            self._users += 1
+
+    def leave(self, call: Call | None) -> None:
+        """A thread no longer does; with a call, that is over."""
+        with self._lock:
+            self._leave(call)
+            if call is not None and (sender := self._waiters.get(-call.id)):
+                sender.wake()
 
     def close(self, reason: str) -> None:
         """Ends the connection and its calls."""
@@ -180,13 +348,23 @@ class _Stream:
             else:
                 self._socket.close()
 
-    def _start(self, route: int, request: bytes, deadline: float) -> Call:
+    def _start(
+        self,
+        route: int,
+        request: bytes,
+        deadline: float,
+        start: float | None = None,
+        flow: Flow | None = None,
+    ) -> Call:
+        latest = deadline if start is None else start
         while True:
             now = time.monotonic()
+            if now >= latest:
+                raise DeadlineExceededError(self._connection.cell)
             try:
-                return self._connection.start(now, deadline, route, request)
+                return self._connection.start(now, deadline, route, request, flow)
             except FullError:
-                self._room.wait(deadline - now)
+                self._room.wait(latest - now)
 
     def _leave(self, call: Call | None) -> None:
         if call is not None:
@@ -196,20 +374,25 @@ class _Stream:
                 self._flush()
         self._users -= 1
         self._room.notify()
+        self._hand_on()
+        if self._connection.is_finished and not self._users:
+            self._socket.close()
+
+    def _hand_on(self) -> None:
         if not self._is_read:
             # Somebody else reads on.
             for other in self._waiters.values():
                 other.wake()
                 break
-        if self._connection.is_finished and not self._users:
-            self._socket.close()
 
     def _step(self, waiter: _Waiter) -> bool:
         """Waits for something to happen; says whether to go on."""
         with self._lock:
-            if waiter.call.is_done:
+            is_ready = waiter.is_ready is not None and waiter.is_ready()
+            if waiter.call.is_done or is_ready:
                 return False
-            remaining = waiter.call.deadline - time.monotonic()
+            # Nobody waits longer at once: a clock could not add more.
+            remaining = min(waiter.deadline - time.monotonic(), _WAIT_S_MAX)
             if remaining <= 0:
                 raise DeadlineExceededError(self._connection.cell)
             reads = not self._is_read
@@ -267,10 +450,88 @@ class _Stream:
 
     def _end(self, calls: list[Call]) -> None:
         for call in calls:
-            if waiter := self._waiters.get(call.id):
-                waiter.wake()
+            for key in (call.id, -call.id):
+                if waiter := self._waiters.get(key):
+                    waiter.wake()
         if not self._connection.is_open:
             self._room.notify_all()
+
+
+class _Exchange:
+    """A call with items, one way or both."""
+
+    def __init__(self, stream: _Stream, call: Call, flow: Flow) -> None:
+        self._stream = stream
+        self._call = call
+        self._flow = flow
+        self._failure: BaseException | None = None
+
+    def __enter__(self) -> _Exchange:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def next(self) -> bytes | None:
+        """The next batch of items; nothing where the call is over."""
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            payload = self._stream.take(self._call, self._flow)
+            if payload is not None:
+                return payload
+            if self._call.is_done:
+                return None
+            self._stream.wait(self._call, self._has_news, self._call.deadline)
+
+    def _has_news(self) -> bool:
+        return bool(self._flow.items) or self._failure is not None
+
+    def result(self) -> tuple[bytes, bool]:
+        """The answer of a call that is over."""
+        return self._call.result()
+
+    def send_soon(
+        self, items: Iterable[I], encode: Callable[[Sequence[I]], bytes]
+    ) -> None:
+        """Sends items in a thread, until they end or the call does."""
+        self._stream.enter()
+        threading.Thread(
+            target=self._send, args=(items, encode), daemon=True, name="cell-items"
+        ).start()
+
+    def _send(self, items: Iterable[I], encode: Callable[[Sequence[I]], bytes]) -> None:
+        try:
+            for batch in batches(items):
+                if not self._send_batch(encode(batch)):
+                    return
+            self._stream.end(self._call)
+        except Exception as error:  # noqa: BLE001 - whoever reads raises it
+            self._failure = error
+            self._stream.nudge(self._call)
+        finally:
+            self._stream.leave(None)
+
+    def _send_batch(self, payload: bytes) -> bool:
+        while not (may := self._stream.send(self._call, payload)):
+            if may is None:
+                return False
+            self._stream.wait(
+                self._call,
+                lambda: self._stream.may_send(self._call),
+                math.inf,
+                sends=True,
+            )
+        return True
+
+    def close(self) -> None:
+        """Ends the call where it is not over."""
+        self._stream.leave(self._call)
 
 
 def _shut_down(sock: socket.socket) -> None:

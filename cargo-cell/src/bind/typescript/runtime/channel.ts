@@ -20,11 +20,12 @@ import {
   StatusError,
   UnavailableError,
 } from "./errors.js";
+import { Exchange } from "./exchange.js";
 import { encodeHello, type Status } from "./handshake.js";
 import { DEADLINE_MS } from "./limits.js";
 import type { Failure, Outcome, Request } from "./state.js";
 import { parseTraceparent } from "./trace.js";
-import type { CallOptions, Route } from "./types.js";
+import type { CallOptions, Route, Taking, Yielding } from "./types.js";
 import { until } from "./until.js";
 
 /** The longest pause between two tries of a call that was not started, in milliseconds. */
@@ -64,6 +65,97 @@ export class Channel {
   ): Promise<Ok> {
     const payload = this.#named(() => route.encodeRequest(args));
     const outcome = await this.#send(route.id, payload, options);
+    return this.#answer(route, outcome, failed);
+  }
+
+  /** Makes a call that streams items back. It is made when the first item is asked for; leaving the loop ends it. */
+  async *receive<Args extends readonly unknown[], Ok, Out, Err = never>(
+    route: Route<Args, Ok, Err> & Yielding<Out>,
+    args: Args,
+    options: CallOptions = {},
+    failed?: Failed<Err>,
+  ): AsyncGenerator<Out, void, undefined> {
+    const exchange = await this.#begin(route, args, options);
+    yield* this.#items(route, exchange, failed);
+  }
+
+  /** Makes a call that takes items. */
+  async collect<Args extends readonly unknown[], In, Ok, Err = never>(
+    route: Route<Args, Ok, Err> & Taking<In>,
+    args: Args,
+    items: AsyncIterable<In> | Iterable<In>,
+    options: CallOptions = {},
+    failed?: Failed<Err>,
+  ): Promise<Ok> {
+    const exchange = await this.#begin(route, args, options);
+    this.#sendItems(route, exchange, items);
+    try {
+      for (;;) {
+        const next = await exchange.next();
+        if (next.kind !== "items") {
+          return this.#answer(route, next, failed);
+        }
+      }
+    } finally {
+      exchange.close();
+    }
+  }
+
+  /** Makes a call that takes items and streams others back. */
+  async *exchange<Args extends readonly unknown[], In, Ok, Out, Err = never>(
+    route: Route<Args, Ok, Err> & Taking<In> & Yielding<Out>,
+    args: Args,
+    items: AsyncIterable<In> | Iterable<In>,
+    options: CallOptions = {},
+    failed?: Failed<Err>,
+  ): AsyncGenerator<Out, void, undefined> {
+    const exchange = await this.#begin(route, args, options);
+    this.#sendItems(route, exchange, items);
+    yield* this.#items(route, exchange, failed);
+  }
+
+  /** Closes the connection. Calls in flight fail; a later call opens a new one. */
+  close(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.destroy("the client was closed");
+  }
+
+  async *#items<Args extends readonly unknown[], Ok, Out, Err>(
+    route: Route<Args, Ok, Err> & Yielding<Out>,
+    exchange: Exchange,
+    failed: Failed<Err> | undefined,
+  ): AsyncGenerator<Out, void, undefined> {
+    try {
+      for (;;) {
+        const next = await exchange.next();
+        if (next.kind !== "items") {
+          this.#answer(route, next, failed);
+          return;
+        }
+        yield* this.#named(() => route.decodeItems(next.payload));
+      }
+    } finally {
+      exchange.close();
+    }
+  }
+
+  #sendItems<In>(
+    route: Taking<In>,
+    exchange: Exchange,
+    items: AsyncIterable<In> | Iterable<In>,
+  ): void {
+    const encode = (batch: readonly In[]): Uint8Array =>
+      this.#named(() => route.encodeItems(batch));
+    void exchange.send(items, encode);
+  }
+
+  /** The value of an answer, or the error. */
+  #answer<Args extends readonly unknown[], Ok, Err>(
+    route: Route<Args, Ok, Err>,
+    outcome: Outcome,
+    failed: Failed<Err> | undefined,
+  ): Ok {
     switch (outcome.kind) {
       case "ok":
         return this.#named(() => route.decodeResponse(outcome.payload));
@@ -80,13 +172,6 @@ export class Channel {
     }
   }
 
-  /** Closes the connection. Calls in flight fail; a later call opens a new one. */
-  close(): void {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    connection?.destroy("the client was closed");
-  }
-
   async #send(
     route: bigint,
     payload: Uint8Array,
@@ -97,9 +182,60 @@ export class Channel {
     const deadline = performance.now() + deadlineMs;
     const trace = parseTraceparent(traceparent);
     const request: Request = { route, payload, deadline, trace };
+    return this.#deliver(deadline, signal, (connection) =>
+      connection.call(request, signal),
+    );
+  }
+
+  /** Starts a call with items, which has no deadline unless the options say so. */
+  async #begin<Args extends readonly unknown[], Ok, Err>(
+    route: Route<Args, Ok, Err>,
+    args: Args,
+    options: CallOptions,
+  ): Promise<Exchange> {
+    const payload = this.#named(() => route.encodeRequest(args));
+    const { signal, deadlineMs = Infinity, traceparent } = options;
+    signal?.throwIfAborted();
+    const now = performance.now();
+    const deadline = now + deadlineMs;
+    const trace = parseTraceparent(traceparent);
+    const request: Request = { route: route.id, payload, deadline, trace };
+    // To be started, a call without a deadline gets no longer than any other.
+    const start = deadlineMs === Infinity ? now + DEADLINE_MS : deadline;
+    const begun = await this.#deliver<Exchange>(
+      start,
+      signal,
+      async (connection) => {
+        const exchange = connection.open(request, signal);
+        const isThere = exchange
+          .started()
+          .then((outcome) => ({ value: outcome ?? exchange }));
+        const outcome = await until(isThere, start, signal);
+        if (outcome === undefined) {
+          exchange.close();
+          return { kind: "late" };
+        }
+        return outcome.value;
+      },
+    );
+    if (begun instanceof Exchange) {
+      return begun;
+    }
+    if (begun.kind === "ok" || begun.kind === "app error") {
+      throw new ArchiveError("the call ended before it began", this.#cell);
+    }
+    throw this.#error(begun);
+  }
+
+  /** Takes a call to a connection on which the cell starts it. */
+  async #deliver<T = never>(
+    deadline: number,
+    signal: AbortSignal | undefined,
+    make: (connection: Connection) => Promise<Outcome | T>,
+  ): Promise<Outcome | T> {
     for (let tries = 0; ; tries += 1) {
-      const outcome = await this.#try(request, signal);
-      if (outcome.kind !== "not started") {
+      const outcome = await this.#try(deadline, signal, make);
+      if (!isNotStarted(outcome)) {
         return outcome;
       }
       // A drained connection is replaced at once; only repeated failure is worth waiting for.
@@ -113,26 +249,27 @@ export class Channel {
     }
   }
 
-  async #try(
-    request: Request,
+  async #try<T>(
+    deadline: number,
     signal: AbortSignal | undefined,
-  ): Promise<Outcome> {
-    const connection = await this.#open(request.deadline, signal);
+    make: (connection: Connection) => Promise<Outcome | T>,
+  ): Promise<Outcome | T> {
+    const connection = await this.#open(deadline, signal);
     if (!(connection instanceof Connection)) {
       return connection;
     }
     while (connection.isOpen && connection.isFull) {
-      if (!(await hasRoom(connection, request.deadline, signal))) {
+      if (!(await hasRoom(connection, deadline, signal))) {
         return { kind: "late" };
       }
     }
     if (!connection.isOpen) {
       return { kind: "not started", reason: "the connection was closed" };
     }
-    if (performance.now() >= request.deadline) {
+    if (performance.now() >= deadline) {
       return { kind: "late" };
     }
-    return connection.call(request, signal);
+    return make(connection);
   }
 
   async #open(
@@ -222,6 +359,15 @@ export class Channel {
       `\`${this.#cell}\` is unavailable: ${reason}`,
     );
   }
+}
+
+function isNotStarted(outcome: unknown): boolean {
+  return (
+    typeof outcome === "object" &&
+    outcome !== null &&
+    "kind" in outcome &&
+    outcome.kind === "not started"
+  );
 }
 
 /** Waits for a call to end; `false` where the deadline came first. */

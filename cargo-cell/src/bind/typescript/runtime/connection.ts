@@ -6,6 +6,7 @@ import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { setImmediate } from "node:timers";
 
+import { Exchange } from "./exchange.js";
 import { ClientState, type Outcome, type Request } from "./state.js";
 import { WaitingLine } from "./waiting.js";
 
@@ -24,6 +25,8 @@ export class Connection {
   #isEnding = false;
   /** Callers that wait because as many calls are in flight as may be. */
   readonly #waiting = new WaitingLine();
+  /** The calls in flight with items. */
+  readonly #exchanges = new Set<Exchange>();
 
   /** Takes over a connected socket. */
   constructor(socket: Socket, hello: Uint8Array) {
@@ -72,6 +75,57 @@ export class Connection {
       }
       this.#settle();
     });
+  }
+
+  /** Starts a call with items, on a connection that is open and not full. */
+  open(request: Request, signal: AbortSignal | undefined): Exchange {
+    const abort = (): void => {
+      exchange.abort(signal?.reason);
+    };
+    const end = (): void => {
+      signal?.removeEventListener("abort", abort);
+      this.#exchanges.delete(exchange);
+    };
+    const exchange = new Exchange({
+      maySend: () => this.#state.maySend(id),
+      send: (payload) => {
+        this.#state.sendItems(id, payload);
+        this.#settle();
+      },
+      end: () => {
+        this.#state.endItems(id);
+        this.#settle();
+      },
+      taken: (bytes) => {
+        this.#state.taken(id, bytes);
+        this.#settle();
+      },
+      cancel: () => {
+        end();
+        this.#state.cancel(id);
+        this.#settle();
+      },
+    });
+    this.#exchanges.add(exchange);
+    const sink = {
+      credit: () => {
+        exchange.credit();
+      },
+      push: (payload: Uint8Array) => {
+        exchange.push(payload);
+      },
+    };
+    const now = performance.now();
+    const id = this.#state.start(now, { ...request, sink }, (outcome) => {
+      end();
+      exchange.finish(outcome);
+    });
+    signal?.addEventListener("abort", abort, { once: true });
+    if (request.deadline < this.#armed) {
+      this.#arm(request.deadline);
+    }
+    this.#settle();
+    return exchange;
   }
 
   /** Calls back when a call has ended or the connection is closed; the returned function forgets about it. */
@@ -142,6 +196,9 @@ export class Connection {
         : Buffer.concat(frames.map((frame) => frame.bytes));
     this.#socket.write(bytes, (error) => {
       this.#isWriting = false;
+      for (const exchange of this.#exchanges) {
+        exchange.relieve();
+      }
       if (error) {
         // An error of the first attempt, which is reported before what is scheduled below: not a byte has left.
         const unsent = isDispatched ? [] : frames;

@@ -8,6 +8,8 @@ export const HEADER_BYTES = 32;
 export const FLAG_APP_ERROR = 1;
 /** REQUEST: the extension holds the trace context. */
 export const FLAG_TRACE = 2;
+/** REQUEST: items go with the call. */
+export const FLAG_STREAM = 4;
 
 /** What a frame is. */
 export const Kind = {
@@ -20,6 +22,9 @@ export const Kind = {
   goAway: 7,
   ping: 8,
   pong: 9,
+  items: 10,
+  credit: 11,
+  end: 12,
 } as const;
 
 /** The largest first allocation for a frame: a peer that announces much and sends little costs no more. */
@@ -40,7 +45,7 @@ export interface Frame {
   /** The call's number as it came. */
   readonly rawCallId: bigint;
   readonly payload: Uint8Array;
-  /** STATUS: after how many microseconds trying again may work. */
+  /** STATUS: after how many microseconds trying again may work; CREDIT: how many bytes. */
   readonly hintUs: bigint;
 }
 
@@ -126,7 +131,7 @@ class Body {
     this.#extLength = view.getUint16(6, true);
     this.#callId = view.getBigUint64(8, true);
     this.#hintUs = view.getBigUint64(24, true);
-    if (this.#kind < Kind.hello || this.#kind > Kind.pong) {
+    if (this.#kind < Kind.hello || this.#kind > Kind.end) {
       throw new Violation(`unknown frame kind ${this.#kind.toString()}`);
     }
     if (this.#extLength > this.#length || this.#extLength % 16 !== 0) {

@@ -21,4 +21,6 @@ export type {
   Route,
   SetOf,
   Some,
+  Taking,
+  Yielding,
 } from "./types.js";

@@ -6,6 +6,10 @@ export const PAYLOAD_BYTES_MAX: number = 16 << 20;
 export const NAME_BYTES_MAX: number = 128;
 /** The longest message in a handshake, in bytes. */
 export const MESSAGE_BYTES_MAX: number = 4096;
+/** How many bytes of items that nobody has taken yet a connection holds. */
+export const HELD_BYTES_MAX: number = 128 << 20;
+/** With how many unsent frames a connection takes no further items. */
+export const QUEUED_FRAMES_MAX: number = 64;
 /** The most calls in flight on one connection. */
 export const CALLS_MAX: number = 1024;
 /** How many boxes and vectors deep an archive may be. */

@@ -44,6 +44,16 @@ export interface CallOptions {
   readonly traceparent?: string | undefined;
 }
 
+/** A route that takes items: how a batch of them is written. */
+export interface Taking<In> {
+  readonly encodeItems: (items: readonly In[]) => Uint8Array;
+}
+
+/** A route that streams items back: how a batch of them is read. */
+export interface Yielding<Out> {
+  readonly decodeItems: (archive: Uint8Array) => Iterable<Out>;
+}
+
 /** One route: how its arguments are written and its answers are read. */
 export interface Route<Args extends readonly unknown[], Ok, Err = never> {
   readonly name: string;
