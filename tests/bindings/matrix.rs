@@ -18,9 +18,10 @@ use cell_runtime::schema::{Snapshot, own_service};
 use cell_runtime::{cell, discovery};
 
 /// What a program is called with, one after the other.
-const SCENARIOS: [&str; 8] = [
+const SCENARIOS: [&str; 9] = [
     "call",
     "typed_error",
+    "streams",
     "deadline",
     "cancel",
     "concurrent",

@@ -7,8 +7,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from queue import Queue
 
 from cells import matrix
 
@@ -50,6 +52,113 @@ async def call_async() -> None:
     else:
         raise WrongError("a panic is no answer")
     ensure(await matrix.aio.add(2, 3) == 5, "the connection is gone")
+
+
+def streams() -> None:
+    for to in (0, 10_000):
+        ensure(list(matrix.count(to)) == list(range(to)), "other numbers")
+    ticks: list[matrix.Tick] = []
+    try:
+        ticks.extend(matrix.watch("refused", 3))
+    except matrix.MatrixErrorRefused as error:
+        ensure(error == matrix.MatrixErrorRefused(42), error)
+    else:
+        raise WrongError("it ended without its error")
+    ensure(len(matrix_ticks()) == 3, "not three ticks")
+    ensure(matrix.sum(5, range(1, 10_001)) == 50_005_005, "another sum")
+    ensure(matrix.sum(5, (n for n in range(1, 1001))) == 500_505, "another sum")
+    ensure(matrix.sum(5, []) == 5, "another sum")
+    ensure(len(matrix.join(["a", "é" * 1000])) == 1001, "another text")
+    try:
+        matrix.join([])
+    except matrix.MatrixErrorEmpty:
+        pass
+    else:
+        raise WrongError("no error")
+    ensure(len(matrix.join(until_stopped())) == 100, "it did not stop")
+    asked = Queue[int | None]()
+    asked.put(0)
+    answered = 0
+    for item in matrix.double(iter(asked.get, None)):
+        ensure(item == 2 * answered, item)
+        answered += 1
+        asked.put(answered if answered < 100 else None)
+    ensure(answered == 100, answered)
+    ensure(sum(len(blob) for blob in matrix.blobs(3, 3_000_000)) == 9_000_000, "blobs")
+    ensure(list(matrix.bytes([1, 2, 255])) == [1, 2, 255], "other bytes")
+    before = matrix.cancelled()
+    endless = matrix.forever()
+    ensure([next(endless) for _ in range(5)] == [0, 1, 2, 3, 4], "other numbers")
+    del endless
+    while matrix.cancelled() == before:
+        pass
+    try:
+        for _ in matrix.forever(timeout=0.05):
+            pass
+    except matrix.DeadlineExceededError:
+        pass
+    asyncio.run(streams_async())
+
+
+def matrix_ticks() -> list[matrix.Tick]:
+    ticks = list(matrix.watch("fine", 3))
+    for at, tick in enumerate(ticks):
+        ensure(tick == matrix.Tick(at=at, name=f"tick number {at}"), tick)
+    return ticks
+
+
+def until_stopped() -> Iterator[str]:
+    for number in count():
+        yield "stop" if number == 100 else "x"
+
+
+async def streams_async() -> None:
+    for to in (0, 10_000):
+        got = [item async for item in matrix.aio.count(to)]
+        ensure(got == list(range(to)), "other numbers")
+    seen = 0
+    try:
+        async for tick in matrix.aio.watch("refused", 3):
+            ensure(tick.at == seen, tick)
+            seen += 1
+    except matrix.MatrixErrorRefused:
+        ensure(seen == 3, seen)
+    else:
+        raise WrongError("it ended without its error")
+
+    async def one_by_one(to: int) -> AsyncIterator[int]:
+        for number in range(to):
+            await asyncio.sleep(0)
+            yield number
+
+    ensure(await matrix.aio.sum(5, range(1, 10_001)) == 50_005_005, "another sum")
+    ensure(await matrix.aio.sum(5, one_by_one(100)) == 4955, "another sum")
+    ensure(len(await matrix.aio.join(until_stopped())) == 100, "it did not stop")
+    asked = asyncio.Queue[int]()
+    asked.put_nowait(0)
+
+    async def questions() -> AsyncIterator[int]:
+        while (number := await asked.get()) < 100:
+            yield number
+
+    answered = 0
+    async for item in matrix.aio.double(questions()):
+        ensure(item == 2 * answered, item)
+        answered += 1
+        asked.put_nowait(answered)
+    ensure(answered == 100, answered)
+    before = await matrix.aio.cancelled()
+    async for number in matrix.aio.forever():
+        if number == 5:
+            break
+    while await matrix.aio.cancelled() == before:
+        pass
+    try:
+        async for _ in matrix.aio.forever(timeout=0.05):
+            pass
+    except matrix.DeadlineExceededError:
+        return
+    raise WrongError("it ended without its deadline")
 
 
 def typed_error() -> None:
@@ -215,6 +324,7 @@ def drain() -> None:
 SCENARIOS: dict[str, Callable[[], None]] = {
     "call": call,
     "typed_error": typed_error,
+    "streams": streams,
     "deadline": deadline,
     "cancel": cancel,
     "concurrent": concurrent,

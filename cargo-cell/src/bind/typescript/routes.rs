@@ -46,7 +46,7 @@ pub(super) fn routes(snapshot: &Snapshot, codecs: &mut Codecs<'_>) -> Result<Str
             ("Taking", item(&route.takes)?),
             ("Yielding", item(&route.yields)?),
         ];
-        let streams: String = streams
+        let streams: Vec<String> = streams
             .into_iter()
             .filter_map(|(kind, item)| Some(format!(" & cell.{kind}<{}>", item?)))
             .collect();
@@ -70,20 +70,33 @@ pub(super) fn routes(snapshot: &Snapshot, codecs: &mut Codecs<'_>) -> Result<Str
     table.line("/** Every route: how a call of it is written, and its answers are read. */");
     table.open("export const routes: {");
     for (function, args, streams) in &types {
-        let line = format!(
-            "readonly {function}: cell.Route<{}>{streams};",
-            args.join(", ")
-        );
-        if table.fits(&line) {
-            table.line(&line);
+        let route = format!("readonly {function}: cell.Route<{}>", args.join(", "));
+        let flat = format!("{route}{};", streams.concat());
+        if table.fits(&flat) {
+            table.line(&flat);
             continue;
         }
-        table.open(&format!("readonly {function}: cell.Route<"));
-        for (index, arg) in args.iter().enumerate() {
-            let end = if index + 1 == args.len() { "" } else { "," };
-            table.line(&format!("{arg}{end}"));
+        let end = if streams.is_empty() { ";" } else { " &" };
+        if !streams.is_empty() && table.fits(&format!("{route} &")) {
+            table.line(&format!("{route} &"));
+        } else {
+            table.open(&format!("readonly {function}: cell.Route<"));
+            for (index, arg) in args.iter().enumerate() {
+                let end = if index + 1 == args.len() { "" } else { "," };
+                table.line(&format!("{arg}{end}"));
+            }
+            table.close(&format!(">{end}"));
         }
-        table.close(&format!(">{streams};"));
+        table.indent();
+        for (index, stream) in streams.iter().enumerate() {
+            let end = if index + 1 == streams.len() {
+                ";"
+            } else {
+                " &"
+            };
+            table.line(&format!("{}{end}", stream.trim_start_matches(" & ")));
+        }
+        table.dedent();
     }
     table.reopen("} = {");
     for (route, function, add, put, taken) in entries {

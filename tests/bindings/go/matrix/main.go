@@ -20,6 +20,7 @@ func main() {
 	scenarios := map[string]func() error{
 		"call":        call,
 		"typed_error": typedError,
+		"streams":     streams,
 		"deadline":    deadline,
 		"cancel":      cancel,
 		"concurrent":  concurrent,

@@ -16,6 +16,7 @@ pub async fn play(scenario: &str) -> Result<Option<u64>> {
     match scenario {
         "call" => call().await?,
         "typed_error" => typed_error().await?,
+        "streams" => streams().await?,
         "deadline" => deadline().await?,
         "cancel" => cancel().await?,
         "concurrent" => concurrent().await?,
@@ -64,6 +65,82 @@ async fn typed_error() -> Result<()> {
         "not its length"
     );
     Ok(())
+}
+
+async fn streams() -> Result<()> {
+    use self::matrix::{MatrixError, Tick};
+    for to in [0, 10_000] {
+        let mut items = matrix::count(to).await?;
+        let mut next = 0;
+        while let Some(item) = items.next().await {
+            ensure!(item? == next, "not {next}");
+            next += 1;
+        }
+        ensure!(next == to, "{next} items");
+    }
+    let mut items = matrix::watch("refused".to_owned(), 3).await?;
+    for at in 0..3 {
+        let name = format!("tick number {at}");
+        let item = items.next().await.context("too few ticks")??;
+        ensure!(item == Tick { at, name }, "{item:?}");
+    }
+    match items.next().await {
+        Some(Err(CallError::App(MatrixError::Refused(42)))) => {}
+        other => bail!("no error: {other:?}"),
+    }
+    let sum = matrix::sum(5, cell::Stream::iter(1..=10_000)).await?;
+    ensure!(sum == 50_005_005, "{sum}");
+    ensure!(matrix::sum(5, cell::Stream::iter([])).await? == 5, "not 5");
+    let words = ["a".to_owned(), "é".repeat(1000)];
+    let joined = matrix::join(cell::Stream::iter(words)).await?;
+    ensure!(joined.len() == 2001, "{joined}");
+    match matrix::join(cell::Stream::iter([])).await {
+        Err(CallError::App(MatrixError::Empty)) => {}
+        other => bail!("no error: {other:?}"),
+    }
+    let endless = (0..).map(|number| if number == 100 { "stop" } else { "x" }.to_owned());
+    let joined = matrix::join(cell::Stream::iter(endless)).await?;
+    ensure!(joined.len() == 100, "{joined}");
+    let (send, numbers) = cell::Stream::channel(1);
+    let mut doubled = matrix::double(numbers).await?;
+    for number in 0..100_u32 {
+        send.send(number).await?;
+        let item = doubled.next().await.context("it ended")??;
+        ensure!(item == 2 * u64::from(number), "{item}");
+    }
+    drop(send);
+    ensure!(doubled.next().await.is_none(), "it goes on");
+    let mut blobs = matrix::blobs(3, 3_000_000).await?;
+    let mut sizes = 0;
+    while let Some(blob) = blobs.next().await {
+        sizes += blob?.len();
+    }
+    ensure!(sizes == 9_000_000, "{sizes}");
+    let mut bytes = matrix::bytes(cell::Stream::iter([1, 2, 255])).await?;
+    let mut all = Vec::new();
+    while let Some(byte) = bytes.next().await {
+        all.push(byte?);
+    }
+    ensure!(all == [1, 2, 255], "{all:?}");
+    let before = matrix::cancelled().await?;
+    let mut endless = matrix::forever().await?;
+    for number in 0..5 {
+        let item = endless.next().await.context("it ended")??;
+        ensure!(item == number, "{item}");
+    }
+    drop(endless);
+    while matrix::cancelled().await? == before {
+        tokio::task::yield_now().await;
+    }
+    let hurried = client().await?.deadline(Duration::from_millis(50));
+    let mut endless = hurried.forever().await?;
+    loop {
+        match endless.next().await {
+            Some(Ok(_)) => {}
+            Some(Err(cell::Error::DeadlineExceeded { .. })) => return Ok(()),
+            other => bail!("no deadline: {other:?}"),
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "it checks that it does not wait")]

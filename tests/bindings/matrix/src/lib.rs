@@ -146,6 +146,101 @@ pub mod matrix {
         panic!("it broke")
     }
 
+    /// A moment.
+    #[derive(cell::Protein, Clone, Debug, PartialEq, Eq)]
+    pub struct Tick {
+        /// Its number.
+        pub at: u32,
+        /// Its name.
+        pub name: String,
+    }
+
+    /// Counts to a number.
+    #[cell::handler]
+    async fn count(to: u32) -> cell::Stream<u32> {
+        cell::Stream::iter(0..to)
+    }
+
+    /// This many ticks, then what `fail` does with the kind.
+    #[cell::handler]
+    async fn watch(kind: String, ticks: u32) -> cell::Stream<Result<Tick, MatrixError>> {
+        let end = match kind.as_str() {
+            "refused" => Some(Err(MatrixError::Refused(42))),
+            "empty" => Some(Err(MatrixError::Empty)),
+            _ => None,
+        };
+        let tick = |at: u32| Tick {
+            at,
+            name: format!("tick number {at}"),
+        };
+        cell::Stream::iter((0..ticks).map(move |at| Ok(tick(at))).chain(end))
+    }
+
+    /// Adds up.
+    #[cell::handler]
+    async fn sum(start: u64, mut numbers: cell::Stream<u32>) -> u64 {
+        let mut sum = start;
+        while let Some(number) = numbers.next().await {
+            sum += u64::from(number);
+        }
+        sum
+    }
+
+    /// Puts words together, until one is `stop`; none are an error.
+    #[cell::handler]
+    async fn join(mut words: cell::Stream<String>) -> Result<String, MatrixError> {
+        let mut text = words.next().await.ok_or(MatrixError::Empty)?;
+        while let Some(word) = words.next().await {
+            if word == "stop" {
+                break;
+            }
+            text.push_str(&word);
+        }
+        Ok(text)
+    }
+
+    /// Each number twice as large, at once.
+    #[cell::handler]
+    async fn double(mut numbers: cell::Stream<u32>) -> cell::Stream<u64> {
+        let (send, doubled) = cell::Stream::channel(1);
+        tokio::spawn(async move {
+            while let Some(number) = numbers.next().await {
+                if send.send(2 * u64::from(number)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        doubled
+    }
+
+    /// So many times so many bytes.
+    #[cell::handler]
+    async fn blobs(count: u32, bytes: u32) -> cell::Stream<Vec<u8>> {
+        cell::Stream::iter((0..count).map(move |number| vec![number as u8; bytes as usize]))
+    }
+
+    /// Bytes, and what they were.
+    #[cell::handler]
+    async fn bytes(mut bytes: cell::Stream<u8>) -> cell::Stream<u8> {
+        let mut all = Vec::new();
+        while let Some(byte) = bytes.next().await {
+            all.push(byte);
+        }
+        cell::Stream::iter(all)
+    }
+
+    /// Never ends; counts with the slow calls where it is cancelled.
+    #[cell::handler]
+    async fn forever(tally: cell::State<Tally>) -> cell::Stream<u32> {
+        let running = Running {
+            cancelled: Arc::clone(&tally.cancelled),
+            done: false,
+        };
+        cell::Stream::iter((0..).inspect(move |_| {
+            let _ = &running;
+        }))
+    }
+
     /// This many bytes.
     #[cell::handler]
     async fn big(bytes: u32) -> Vec<u8> {

@@ -5,6 +5,55 @@ import { createInterface } from "node:readline";
 
 import * as matrix from "../cells/matrix/index.js";
 
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) {
+    list.push(item);
+  }
+  return list;
+}
+
+function* range(from: number, to: number): Generator<number> {
+  for (let number = from; number < to; number += 1) {
+    yield number;
+  }
+}
+
+async function* slowly(to: number): AsyncGenerator<number> {
+  for (const number of range(0, to)) {
+    await Promise.resolve();
+    yield number;
+  }
+}
+
+function* untilStopped(): Generator<string> {
+  for (const number of range(0, Infinity)) {
+    yield number === 100 ? "stop" : "x";
+  }
+}
+
+/** Asks for the next number only when the one before is answered. */
+async function doubled(): Promise<void> {
+  let ask: (next: number) => void = () => undefined;
+  async function* questions(): AsyncGenerator<number> {
+    for (let number = 0; number < 100;) {
+      yield number;
+      number = await new Promise<number>((resolve) => {
+        ask = resolve;
+      });
+    }
+  }
+  let answered = 0;
+  for await (const item of matrix.double(questions())) {
+    assert.equal(item, 2n * BigInt(answered));
+    answered += 1;
+    ask(answered);
+  }
+  assert.equal(answered, 100);
+  const many = await all(matrix.double(range(0, 50_000)));
+  assert.equal(many.length, 50_000);
+}
+
 const scenarios: Record<string, () => Promise<void>> = {
   async call() {
     assert.equal(await matrix.echo("straße 🦀"), "straße 🦀");
@@ -28,6 +77,57 @@ const scenarios: Record<string, () => Promise<void>> = {
     assert.deepEqual(await failure("refused"), { kind: "Refused", value: 42 });
     assert.deepEqual(await failure("empty"), { kind: "Empty" });
     assert.equal(await matrix.fail("seven.."), 7);
+  },
+
+  async streams() {
+    for (const to of [0, 10_000]) {
+      const items = await all(matrix.count(to));
+      assert.deepEqual(
+        items,
+        Array.from({ length: to }, (_, index) => index),
+      );
+    }
+    const ticks: matrix.Tick[] = [];
+    await assert.rejects(
+      async () => {
+        for await (const tick of matrix.watch("refused", 3)) {
+          ticks.push(tick);
+        }
+      },
+      (error) => {
+        assert(error instanceof matrix.WatchFailed);
+        assert.deepEqual(error.error, { kind: "Refused", value: 42 });
+        return true;
+      },
+    );
+    assert.deepEqual(ticks[2], { at: 2, name: "tick number 2" });
+    assert.equal(await matrix.sum(5n, range(1, 10_001)), 50_005_005n);
+    assert.equal(await matrix.sum(5n, slowly(100)), 4955n);
+    assert.equal(await matrix.sum(5n, []), 5n);
+    assert.equal((await matrix.join(["a", "é".repeat(1000)])).length, 1001);
+    await assert.rejects(matrix.join([]), matrix.JoinFailed);
+    assert.equal((await matrix.join(untilStopped())).length, 100);
+    await doubled();
+    let size = 0;
+    for await (const blob of matrix.blobs(3, 3_000_000)) {
+      size += blob.length;
+    }
+    assert.equal(size, 9_000_000);
+    assert.deepEqual(await all(matrix.bytes([1, 2, 255])), [1, 2, 255]);
+    const before = await matrix.cancelled();
+    for await (const number of matrix.forever()) {
+      if (number === 5) {
+        break;
+      }
+    }
+    while ((await matrix.cancelled()) === before) {
+      // Asked again.
+    }
+    await assert.rejects(async () => {
+      for await (const number of matrix.forever({ deadlineMs: 50 })) {
+        assert(number >= 0);
+      }
+    }, matrix.DeadlineExceededError);
   },
 
   async deadline() {

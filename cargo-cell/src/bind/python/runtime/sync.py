@@ -316,6 +316,10 @@ class _Stream:
         """Whether items may be sent, or nobody takes them any more."""
         return self._connection.may_send(call) is not False
 
+    def is_drained(self) -> bool:
+        """Whether all that was sent has left."""
+        return not self._connection.out
+
     def end(self, call: Call) -> None:
         """Says that this side's items are complete."""
         with self._lock:
@@ -510,12 +514,21 @@ class _Exchange:
             for batch in batches(items):
                 if not self._send_batch(encode(batch)):
                     return
+                self._drain()
             self._stream.end(self._call)
+            self._drain()
         except Exception as error:  # noqa: BLE001 - whoever reads raises it
             self._failure = error
             self._stream.nudge(self._call)
         finally:
             self._stream.leave(None)
+
+    def _drain(self) -> None:
+        # Whoever reads does not know that there is more to write.
+        if not self._stream.is_drained():
+            self._stream.wait(
+                self._call, self._stream.is_drained, math.inf, sends=True
+            )
 
     def _send_batch(self, payload: bytes) -> bool:
         while not (may := self._stream.send(self._call, payload)):
