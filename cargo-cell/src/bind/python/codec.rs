@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cell_runtime::schema::layout::{Form, Layouts};
-use cell_runtime::schema::{Error, Kind, Route, Snapshot, Ty};
+use cell_runtime::schema::{Error, Kind, Route, Snapshot};
 
 use super::labels::Labels;
 use super::names::{self, Names, error_name};
@@ -22,7 +22,7 @@ pub(super) struct Codec<'a> {
     pub(super) lowering: &'a Lowering<'a>,
     pub(super) layouts: Layouts<'a>,
     pub(super) labels: Labels,
-    routes: Text,
+    pub(super) routes: Text,
     table: Vec<String>,
     /// The types that still need a function to read them, or to write them.
     pub(super) to_read: Wanted,
@@ -85,7 +85,7 @@ pub(super) struct Depth {
 
 impl Depth {
     /// This deep in a message.
-    fn fixed(levels: usize) -> Self {
+    pub(super) fn fixed(levels: usize) -> Self {
         Depth {
             is_below: false,
             levels,
@@ -168,54 +168,6 @@ impl<'a> Codec<'a> {
             .map_err(|error| in_place(&error, &format!("route `{}`", route.name)))
     }
 
-    /// The functions that write and read a batch of items of a route's streams.
-    fn streamed(&mut self, route: &Route) -> Result<(), Error> {
-        let name = &route.name;
-        let list = |item: &Ty| Ty::Vec(Box::new(item.clone()));
-        if let Some(item) = &route.yields {
-            let rep = self.lowering.route(&list(item), &mut self.layouts)?;
-            let ty = rep.python(&self.style())?;
-            self.answer(&format!("items_{name}"), &rep, &ty, "", "")?;
-        }
-        let Some(item) = &route.takes else {
-            return Ok(());
-        };
-        let style = Style {
-            takes: Some("abc."),
-            ..self.style()
-        };
-        let ty = self
-            .lowering
-            .route(item, &mut self.layouts)?
-            .python(&style)?;
-        let list = list(item);
-        let rep = self.lowering.route(&list, &mut self.layouts)?;
-        let archived = self.layouts.of(&list)?;
-        let (size, align) = (archived.size, archived.align);
-        let is_bytes = rep.python(&self.style())? == "bytes";
-        let value = if is_bytes { "data" } else { "items" };
-        let mut body = Vec::new();
-        self.write(&mut body, &rep, "p", &At::new(""), value, &Depth::fixed(2))?;
-        self.routes.item(|text| {
-            text.list(
-                &format!("def batch_{name}("),
-                &[format!("items: abc.Sequence[{ty}]")],
-                ") -> bytes:",
-            );
-            text.open_body();
-            if is_bytes {
-                text.line("data = bytes(items)");
-            }
-            text.line("w = c.Writer()");
-            text.open(&format!("with w.root({size}, {align}) as p:"));
-            body.iter().for_each(|line| text.statement(line));
-            text.dedent();
-            text.line("return w.finish()");
-            text.dedent();
-        });
-        Ok(())
-    }
-
     fn request(&mut self, route: &Route) -> Result<(), Error> {
         let archived = self.layouts.of(&route.req)?;
         let (Form::Tuple(parts), size, align) = (&archived.form, archived.size, archived.align)
@@ -290,7 +242,7 @@ impl<'a> Codec<'a> {
         Ok(())
     }
 
-    fn answer(
+    pub(super) fn answer(
         &mut self,
         name: &str,
         rep: &Rep,

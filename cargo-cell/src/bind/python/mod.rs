@@ -5,6 +5,7 @@
 
 mod client;
 mod codec;
+mod items;
 mod labels;
 mod names;
 mod read;
