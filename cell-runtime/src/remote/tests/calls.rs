@@ -87,6 +87,41 @@ async fn draining_finishes_what_runs_and_sends_the_rest_to_the_successor() {
     assert_eq!(waiting.await.unwrap(), Ok(Reply::Ok(Vesicle::wrap("new"))));
 }
 
+/// `CELL_TEST_DRAINS` says how many; a drain that is not over within its limit cuts calls off, which are lost then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drains_with_calls_in_flight_lose_none_of_them() {
+    const IN_FLIGHT: usize = 8;
+    let drains = std::env::var("CELL_TEST_DRAINS").map_or(20, |text| text.parse().unwrap());
+    let mesh = Mesh::new();
+    let (keys, caller) = (mesh.issue("echo", false), mesh.issue("caller", false));
+    for drain in 0..drains {
+        let mut server = Running::start(keys.clone(), 0, "one");
+        let client = server.client(&caller, "echo");
+        let mut calls = JoinSet::new();
+        for _ in 0..IN_FLIGHT {
+            let client = client.clone();
+            calls.spawn(async move { call(&client, GATE, b"").await });
+        }
+        server.until_started(IN_FLIGHT).await;
+        server.stop();
+        let gate = std::sync::Arc::clone(&server.echo.gate);
+        let mut answered = 0;
+        gate.notify_one();
+        while let Some(answer) = calls.join_next().await {
+            let answer = answer.unwrap();
+            assert_eq!(answer, Ok(Reply::Ok(Vesicle::wrap("one"))), "drain {drain}");
+            answered += 1;
+            gate.notify_one();
+        }
+        assert_eq!(answered, IN_FLIGHT);
+        server.server.await.unwrap();
+    }
+    println!(
+        "{drains} drains, {} calls in flight, 0 lost",
+        drains * IN_FLIGHT
+    );
+}
+
 #[tokio::test]
 async fn a_server_that_was_killed_and_started_again_is_found_at_once() {
     let mesh = Mesh::new();
