@@ -37,6 +37,39 @@ async fn a_certificate_of_another_authority_is_refused_and_logged() {
 }
 
 #[tokio::test]
+async fn a_peer_without_a_certificate_is_refused_and_logged() {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+    let mesh = Mesh::new();
+    let mut server = Running::start(mesh.issue("echo", false), 0, "one");
+    let mut roots = rustls::RootCertStore::empty();
+    let authority = mesh.path().join(super::super::AUTHORITY_FILE);
+    roots
+        .add(CertificateDer::from_pem_file(authority).unwrap())
+        .unwrap();
+    let provider = rustls::crypto::ring::default_provider().into();
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![super::super::PROTOCOL.to_vec()];
+    let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
+    let endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    let config = quinn::ClientConfig::new(std::sync::Arc::new(tls));
+    let connecting = endpoint
+        .connect_with(config, server.address, "echo")
+        .unwrap();
+    // In TLS 1.3 a client is done before the server has looked at it.
+    if let Ok(connection) = connecting.await {
+        connection.closed().await;
+    }
+    let reason = server.refusal(1).await;
+    assert!(reason.contains("certificate"), "{reason}");
+    assert_eq!(server.echo.started(), 0);
+}
+
+#[tokio::test]
 async fn an_expired_certificate_is_refused_and_logged() {
     let mesh = Mesh::new();
     let mut server = Running::start(mesh.issue("echo", false), 0, "one");
