@@ -190,7 +190,7 @@ void test("lengths over the limits and unknown kinds are refused before anything
       view.setUint8(4, 0);
     }),
     header((view) => {
-      view.setUint8(4, 10);
+      view.setUint8(4, 13);
     }),
     header((view) => {
       view.setUint16(6, 16, true);

@@ -526,9 +526,7 @@ class _Exchange:
     def _drain(self) -> None:
         # Whoever reads does not know that there is more to write.
         if not self._stream.is_drained():
-            self._stream.wait(
-                self._call, self._stream.is_drained, math.inf, sends=True
-            )
+            self._stream.wait(self._call, self._stream.is_drained, math.inf, sends=True)
 
     def _send_batch(self, payload: bytes) -> bool:
         while not (may := self._stream.send(self._call, payload)):
