@@ -27,7 +27,7 @@ func frameOf(length uint32, k kind, extLen uint16, id uint64, payload []byte) []
 func TestViolationsEndTheConnection(t *testing.T) {
 	good := ack(0, "")
 	violations := map[string][]byte{
-		"unknown kind":        frameOf(0, 10, 0, 1, nil),
+		"unknown kind":        frameOf(0, 13, 0, 1, nil),
 		"kind 0":              frameOf(0, 0, 0, 1, nil),
 		"huge payload":        frameOf(1<<32-1, kindResponse, 0, 1, nil),
 		"one byte too many":   frameOf(payloadBytesMax+1, kindResponse, 0, 1, nil),

@@ -433,7 +433,7 @@ class _Exchange:
         self._sender: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
 
-    async def __aenter__(self) -> _Exchange:
+    async def __aenter__(self) -> _Exchange:  # noqa: PYI034 - Python 3.10 has no `Self`
         return self
 
     async def __aexit__(

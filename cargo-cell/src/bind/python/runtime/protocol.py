@@ -29,7 +29,6 @@ from .limits import (
     QUEUED_FRAMES_MAX,
 )
 
-
 # What a REQUEST says that has no deadline.
 _NONE_US = (1 << 64) - 1
 

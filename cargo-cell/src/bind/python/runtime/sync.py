@@ -470,7 +470,7 @@ class _Exchange:
         self._flow = flow
         self._failure: BaseException | None = None
 
-    def __enter__(self) -> _Exchange:
+    def __enter__(self) -> _Exchange:  # noqa: PYI034 - Python 3.10 has no `Self`
         return self
 
     def __exit__(
