@@ -456,10 +456,6 @@ pub(super) async fn probed(around: &Surroundings, mode: SandboxMode) -> Probe {
         let look = || probe::podman(&around.keeper, Some(&around.run_dir));
         return podman.get_or_init(look).await.clone();
     }
-    let look = || async {
-        tokio::task::spawn_blocking(probe::bwrap)
-            .await
-            .unwrap_or_else(|_| Probe::Nothing("looking for one failed".to_owned()))
-    };
+    let look = || probe::bwrap(&around.keeper);
     bwrap.get_or_init(look).await.clone()
 }

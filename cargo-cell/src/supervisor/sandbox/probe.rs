@@ -4,8 +4,8 @@
     reason = "this file is the I/O edge of the sandbox"
 )]
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::AsyncReadExt;
@@ -115,15 +115,16 @@ fn disk_in(path: &Path, depth: usize) -> std::io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Looks for bubblewrap and runs a sandbox once.
-pub fn bwrap() -> Probe {
+/// Looks for bubblewrap and runs a sandbox once, under a guardian: killed while it is set up, it leaves a process that waits
+/// for ever. `keeper` is the executable that answers `__guardian`.
+pub async fn bwrap(keeper: &Path) -> Probe {
     let Some(program) = find("bwrap") else {
         return Probe::Nothing(
             "there is no `bwrap` (Debian, Ubuntu: `apt install bubblewrap`)".to_owned(),
         );
     };
     let host = look(program);
-    match try_out(&host) {
+    match try_out(keeper, &host.program).await {
         Ok(()) => Probe::Works(host),
         Err(why) => Probe::Nothing(format!("`bwrap` cannot make a sandbox here: {why}")),
     }
@@ -168,7 +169,17 @@ async fn run_container(keeper: &Path, host: &Host, place: &Path) -> Result<(), S
     let env: Vec<_> = none_of_ours
         .chain(env.into_iter().map(|(name, value)| (name, Some(value))))
         .collect();
-    let mut child = guarded_command_with(keeper, &argv, &env, place)
+    succeeds(keeper, &argv, &env, place).await
+}
+
+/// Runs a command; where it fails, its last word.
+async fn succeeds(
+    keeper: &Path,
+    argv: &[OsString],
+    env: &[(OsString, Option<OsString>)],
+    folder: &Path,
+) -> Result<(), String> {
+    let mut child = guarded_command_with(keeper, argv, env, folder)
         .await
         .map_err(|error| error.to_string())?;
     let mut said = Vec::new();
@@ -183,7 +194,7 @@ async fn run_container(keeper: &Path, host: &Host, place: &Path) -> Result<(), S
     }
 }
 
-/// How much of podman's complaint is read.
+/// How much of a complaint is read.
 const SAID_BYTES_MAX: u64 = 64 << 10;
 
 /// The limits that this process may give: podman's own defaults are more than some machines allow. The shim lowers them.
@@ -221,7 +232,7 @@ fn look(program: PathBuf) -> Host {
     host
 }
 
-fn try_out(host: &Host) -> Result<(), String> {
+async fn try_out(keeper: &Path, program: &Path) -> Result<(), String> {
     let flags = [
         "--unshare-user",
         "--unshare-pid",
@@ -242,19 +253,12 @@ fn try_out(host: &Host) -> Result<(), String> {
         "--",
         "true",
     ];
-    succeeds(Command::new(&host.program).args(flags))
-}
-
-/// Runs a command; where it fails, its last word.
-fn succeeds(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|cause| cause.to_string())?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(last_word(&output.stderr))
+    let argv: Vec<OsString> = [program.as_os_str()]
+        .into_iter()
+        .chain(flags.map(OsStr::new))
+        .map(OsStr::to_owned)
+        .collect();
+    succeeds(keeper, &argv, &[], Path::new("/")).await
 }
 
 fn last_word(said: &[u8]) -> String {
