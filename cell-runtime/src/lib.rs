@@ -49,6 +49,7 @@ pub mod client;
 pub mod control;
 pub mod discovery;
 pub mod error;
+pub mod gap;
 pub mod handlers;
 pub mod membrane;
 pub mod metrics;
@@ -91,6 +92,11 @@ pub mod __private {
     pub use crate::server::CallFuture;
     pub use crate::service::{Context, Incoming, State, View, answer, answer_result};
     pub use crate::stream::{answer_items, answer_stream};
+
+    /// What the fuzzer takes apart.
+    pub mod ring {
+        pub use crate::gap::ring::{Consumer, Lie, Producer, Region, Word};
+    }
 
     /// What generated bindings use.
     pub mod client {

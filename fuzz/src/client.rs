@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use cell_sdk::Vesicle;
 use cell_sdk::wire::{
     CallFailure, ClientEvent, ClientState, Hello, HelloAck, Kind, Limits, PROTOCOL_VERSION,
-    Request, Status, StatusCode,
+    Request, Status, StatusCode, features,
 };
 
 use crate::feed::Feed;
@@ -77,17 +77,22 @@ struct Run {
     sent: Sent,
     broken: bool,
     gone: bool,
+    /// The server has moved into shared memory.
+    shares: bool,
 }
 
 impl Run {
     fn new() -> Run {
+        let mut hello = Hello::new("cell", 7, "fuzzer");
+        hello.features = features::GAP;
         Run {
             now: Instant::now(),
-            state: ClientState::new(&Hello::new("cell", 7, "fuzzer"), LIMITS),
+            state: ClientState::new(&hello, LIMITS),
             open: BTreeMap::new(),
             sent: Sent::new(0),
             broken: false,
             gone: false,
+            shares: false,
         }
     }
 
@@ -220,6 +225,7 @@ impl Run {
                 call.items.push_back(items.len());
             }
             ClientEvent::Credit(id) => assert!(self.open[&id].streams),
+            ClientEvent::Gap => assert!(!std::mem::replace(&mut self.shares, true)),
         }
     }
 }

@@ -9,6 +9,7 @@ mod feed;
 mod frames;
 mod mutate;
 mod pair;
+mod ring;
 mod schema;
 mod seeds;
 mod sent;
@@ -19,6 +20,7 @@ pub use client::client;
 pub use frames::{frames, handshake};
 pub use mutate::Mutator;
 pub use pair::pair;
+pub use ring::ring;
 pub use schema::{records, snapshots};
 pub use seeds::seeds;
 pub use server::server;
@@ -27,12 +29,13 @@ pub use server::server;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("frames", frames),
     ("handshake", handshake),
     ("server", server),
     ("client", client),
     ("pair", pair),
+    ("ring", ring),
     ("archives", archives),
     ("snapshots", snapshots),
     ("records", records),

@@ -223,6 +223,7 @@ impl Run {
                     self.serving.get_mut(&id).expect("an open call").ended = true;
                 }
                 ServerEvent::Credit(_) => {}
+                ServerEvent::Gap => unreachable!("nobody asked for shared memory"),
             }
         }
     }
@@ -253,6 +254,7 @@ impl Run {
                     call.receive(&items);
                 }
                 ClientEvent::GoAway | ClientEvent::Credit(_) => {}
+                ClientEvent::Gap => unreachable!("nobody asked for shared memory"),
             }
         }
     }

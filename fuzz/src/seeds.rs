@@ -8,6 +8,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "server" => include_str!("../seeds/server.txt"),
         "client" => include_str!("../seeds/client.txt"),
         "pair" => include_str!("../seeds/pair.txt"),
+        "ring" => include_str!("../seeds/ring.txt"),
         "archives" => include_str!("../seeds/archives.txt"),
         "snapshots" => include_str!("../seeds/snapshots.txt"),
         "records" => include_str!("../seeds/records.txt"),

@@ -10,7 +10,7 @@ use std::time::Instant;
 use cell_sdk::Vesicle;
 use cell_sdk::wire::{
     Header, Hello, Kind, Limits, Reply, ServerEvent, ServerState, Serving, Status, StatusCode,
-    encode_frame,
+    encode_frame, features,
 };
 
 use crate::feed::Feed;
@@ -30,14 +30,12 @@ const LIMITS: Limits = Limits {
 pub fn server(data: &[u8]) {
     let mut feed = Feed(data);
     let mut run = Run::new();
-    if !feed.byte().is_multiple_of(8) {
-        run.receive(&frame(
-            Kind::Hello,
-            0,
-            0,
-            0,
-            &Hello::new("cell", 7, "fuzzer").encode(),
-        ));
+    let first = feed.byte();
+    if !first.is_multiple_of(8) {
+        let mut hello = Hello::new("cell", 7, "fuzzer");
+        // An older client has never heard of shared memory.
+        hello.features = if first < 128 { features::GAP } else { 0 };
+        run.receive(&frame(Kind::Hello, 0, 0, 0, &hello.encode()));
     }
     while !feed.is_empty() && !run.broken {
         run.step(&mut feed);
@@ -70,6 +68,8 @@ struct Run {
     newest: u64,
     sent: Sent,
     broken: bool,
+    /// Shared memory that the client has not taken yet.
+    offered: bool,
 }
 
 impl Run {
@@ -86,6 +86,7 @@ impl Run {
             newest: 0,
             sent: Sent::new(256 << 10),
             broken: false,
+            offered: false,
         }
     }
 
@@ -173,6 +174,15 @@ impl Run {
         for event in events {
             self.event(event);
         }
+        if self.state.wants_gap() {
+            // Memory may be short at any time.
+            self.offered = self.newest.is_multiple_of(2);
+            if self.offered {
+                self.state.offer_gap();
+            } else {
+                self.state.refuse_gap();
+            }
+        }
     }
 
     fn event(&mut self, event: ServerEvent) {
@@ -201,6 +211,7 @@ impl Run {
                 assert!(call.streams && !std::mem::replace(&mut call.ended, true));
             }
             ServerEvent::Credit(id) => assert!(self.open[&id].streams),
+            ServerEvent::Gap => assert!(std::mem::take(&mut self.offered)),
         }
     }
 }

@@ -16,12 +16,13 @@ pub struct Args {
     plain: bool,
 }
 
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 9] = [
     "frames",
     "handshake",
     "server",
     "client",
     "pair",
+    "ring",
     "archives",
     "snapshots",
     "records",

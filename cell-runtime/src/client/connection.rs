@@ -15,8 +15,12 @@ use tokio::time::timeout_at;
 
 use super::driver;
 use super::exchange::{Exchange, StreamSlot};
+use super::ring::Ring;
+use crate::gap::Junction;
 use crate::transport::{Stream, Writer};
-use crate::wire::{CallFailure, ClientEvent, ClientState, Hello, IdMap, Limits, Reply, Request};
+use crate::wire::{
+    CallFailure, ClientEvent, ClientState, Hello, IdMap, Limits, Reply, Request, features,
+};
 
 /// One connection that many calls share; cloning it shares it. It closes when the last clone is dropped and nothing is in
 /// flight.
@@ -27,7 +31,7 @@ pub struct Connection {
 }
 
 /// With more calls in flight than these a connection is under load.
-const QUIET_CALLS_MAX: usize = 4;
+pub(super) const QUIET_CALLS_MAX: usize = 4;
 
 /// What callers and the connection's task share.
 pub(super) struct Shared {
@@ -35,6 +39,7 @@ pub(super) struct Shared {
     writer: Box<dyn Writer>,
     /// Told when a call ends while others wait for their turn.
     pub(super) room: Notify,
+    pub(super) junction: Option<Junction>,
 }
 
 pub(super) struct Inner {
@@ -54,6 +59,12 @@ pub(super) struct Inner {
     pub(super) waiting: usize,
     /// Somebody waits for the server to read.
     pub(super) congested: bool,
+    /// What moves the connection into shared memory, until it does.
+    pub(super) junction: Option<Junction>,
+    /// Once it goes through shared memory.
+    pub(super) ring: Option<Ring>,
+    /// Why the connection's task has to end it.
+    pub(super) failed: Option<String>,
 }
 
 pub(super) enum Slot {
@@ -78,10 +89,16 @@ impl Connection {
     /// Starts a connection on the current runtime. The handshake is sent without waiting for its answer; calls may follow.
     pub fn open<S: Stream>(stream: S, hello: &Hello, limits: Limits) -> Connection {
         let read_bytes = stream.read_bytes();
+        let junction = stream.junction();
+        let mut hello = hello.clone();
+        if let Some(junction) = &junction {
+            junction.expect();
+            hello.features |= features::GAP;
+        }
         let (reader, writer) = stream.split();
         let shared = Arc::new(Shared {
             inner: Mutex::new(Inner {
-                state: ClientState::new(hello, limits),
+                state: ClientState::new(&hello, limits),
                 driver: None,
                 woken: false,
                 blocked: false,
@@ -91,9 +108,13 @@ impl Connection {
                 slots: IdMap::default(),
                 waiting: 0,
                 congested: false,
+                junction: junction.clone(),
+                ring: None,
+                failed: None,
             }),
             writer: Box::new(writer),
             room: Notify::new(),
+            junction,
         });
         tokio::spawn(driver::drive(Arc::clone(&shared), reader, read_bytes));
         Connection {
@@ -104,23 +125,24 @@ impl Connection {
 
     /// Makes a call. Dropping the future cancels it at the other side.
     pub async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
-        let id = self.start(request).await?;
+        let (id, looks) = self.start(request).await?;
         Call {
             shared: &self.shared,
             id,
+            looks,
         }
         .await
     }
 
     /// Starts a call with streams. Dropping what is given cancels it at the other side.
     pub(crate) async fn open_streams(&self, request: &Request) -> Result<Exchange, CallFailure> {
-        let id = self.start(request).await?;
+        let (id, _) = self.start(request).await?;
         let exchange = Exchange::new(self.clone(), id);
         exchange.started().await?;
         Ok(exchange)
     }
 
-    async fn start(&self, request: &Request) -> Result<u64, CallFailure> {
+    async fn start(&self, request: &Request) -> Result<(u64, bool), CallFailure> {
         match self.shared.start(request) {
             Err(failure) if failure.is_full() => self.wait_and_start(request).await,
             outcome => outcome,
@@ -128,7 +150,7 @@ impl Connection {
     }
 
     /// The connection is full: starts the call when others have ended.
-    async fn wait_and_start(&self, request: &Request) -> Result<u64, CallFailure> {
+    async fn wait_and_start(&self, request: &Request) -> Result<(u64, bool), CallFailure> {
         let _waiting = Waiting::new(&self.shared);
         loop {
             let mut room = pin!(self.shared.room.notified());
@@ -164,7 +186,8 @@ impl Shared {
         &*self.writer
     }
 
-    fn start(&self, request: &Request) -> Result<u64, CallFailure> {
+    /// Starts a call; also says whether its caller has to look for the answer.
+    fn start(&self, request: &Request) -> Result<(u64, bool), CallFailure> {
         let mut inner = self.lock();
         let id = inner.state.start(Instant::now(), request)?;
         let slot = if request.streams {
@@ -179,11 +202,12 @@ impl Shared {
         }
         // A lone call is written at once, without a hop through the task, also beside a few that take long. Under load the
         // task sends many frames in one write.
+        let looks = !request.streams && inner.prepare_look();
         inner.write_in_place(self.writer());
         if timer_too_late || inner.has_output() {
             inner.wake_driver();
         }
-        Ok(id)
+        Ok((id, looks))
     }
 }
 
@@ -268,6 +292,7 @@ impl Inner {
                     }
                 }
                 ClientEvent::GoAway => {}
+                ClientEvent::Gap => self.enter_ring(),
             }
         }
     }
@@ -297,12 +322,17 @@ impl Drop for Waiting<'_> {
 struct Call<'a> {
     shared: &'a Shared,
     id: u64,
+    /// It looks for its answer itself before it waits.
+    looks: bool,
 }
 
 impl Future for Call<'_> {
     type Output = Result<Reply, CallFailure>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if std::mem::take(&mut self.looks) {
+            self.shared.look();
+        }
         let mut inner = self.shared.lock();
         match inner.slots.get_mut(&self.id) {
             Some(Slot::Waiting(waker)) => {
@@ -328,6 +358,9 @@ impl Future for Call<'_> {
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         let mut inner = self.shared.lock();
+        if self.looks {
+            inner.read_ring();
+        }
         if inner.slots.remove(&self.id).is_some() {
             inner.state.cancel(self.id);
             inner.wake_driver();

@@ -4,16 +4,18 @@
 )]
 
 use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Sleep, sleep_until};
 
-use super::connection::{Inner, Shared};
-use crate::wire::ClientEvent;
+use super::connection::{Inner, QUIET_CALLS_MAX, Shared};
+use crate::gap::Looker;
+use crate::wire::{ClientEvent, Violation};
 
 /// After so many reads without anything else the clock is looked at first.
 const READS_IN_A_ROW_MAX: u32 = 32;
@@ -30,6 +32,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
     let mut timer = pin!(sleep_until(far_future().into()));
     let mut events = Vec::new();
     let mut reads = 0;
+    let mut looker = None;
     loop {
         // A cell that always has more to say would keep the deadlines of those who wait for something else from being seen.
         let late_first = reads >= READS_IN_A_ROW_MAX;
@@ -37,11 +40,19 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
             if late_first && timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Step::Deadline);
             }
-            poll_step(&shared, &mut reader, &mut buf, timer.as_mut(), cx)
+            poll_step(
+                &shared,
+                &mut reader,
+                &mut buf,
+                &mut events,
+                &mut looker,
+                timer.as_mut(),
+                cx,
+            )
         })
         .await;
         reads = match step {
-            Step::Read(_) if !late_first => reads + 1,
+            Step::Read(_) | Step::Received(_) if !late_first => reads + 1,
             _ => 0,
         };
         match step {
@@ -55,6 +66,10 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
                     inner.flush(shared.writer());
                 }
                 arm(&mut inner, timer.as_mut());
+                if let Some(reason) = inner.failed.take() {
+                    drop(inner);
+                    return close(&shared, &reason);
+                }
                 if inner.state.is_finished()
                     || (inner.orphaned && inner.state.in_flight() == 0 && !inner.has_output())
                 {
@@ -69,18 +84,14 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
             Step::Read(Ok(0)) => return close(&shared, "the cell closed the connection"),
             Step::Read(Ok(len)) => {
                 let mut inner = shared.lock();
-                inner.wrote_inline = false;
-                let outcome = inner.state.receive(&buf[..len], &mut events);
-                inner.settle(&mut events);
-                if let Err(violation) = outcome {
-                    drop(inner);
-                    return close(&shared, &violation.to_string());
-                }
-                if inner.state.is_finished() || (inner.orphaned && inner.state.in_flight() == 0) {
+                let outcome = inner.take_in(&buf[..len], &mut events);
+                if answer(inner, &shared, outcome).is_break() {
                     return;
                 }
-                if !inner.blocked && inner.has_output() {
-                    inner.flush(shared.writer());
+            }
+            Step::Received(outcome) => {
+                if answer(shared.lock(), &shared, outcome).is_break() {
+                    return;
                 }
             }
             Step::Read(Err(error)) => {
@@ -105,18 +116,47 @@ enum Step {
     Woken,
     Writable,
     Read(std::io::Result<usize>),
+    /// Read from shared memory, and taken in at once.
+    Received(Result<(), Violation>),
     Deadline,
+}
+
+/// After something was taken in.
+fn answer(
+    mut inner: MutexGuard<'_, Inner>,
+    shared: &Shared,
+    outcome: Result<(), Violation>,
+) -> ControlFlow<()> {
+    let failed = inner.failed.take();
+    if let Some(reason) = outcome
+        .err()
+        .map(|violation| violation.to_string())
+        .or(failed)
+    {
+        drop(inner);
+        close(shared, &reason);
+        return ControlFlow::Break(());
+    }
+    if inner.state.is_finished() || (inner.orphaned && inner.state.in_flight() == 0) {
+        return ControlFlow::Break(());
+    }
+    if !inner.blocked && inner.has_output() {
+        inner.flush(shared.writer());
+    }
+    ControlFlow::Continue(())
 }
 
 fn poll_step<R: AsyncRead + Unpin>(
     shared: &Shared,
     reader: &mut R,
     buf: &mut [u8],
+    events: &mut Vec<ClientEvent>,
+    looker: &mut Option<Looker>,
     timer: Pin<&mut Sleep>,
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
+    let mut inner = shared.lock();
     let blocked = {
-        let mut inner = shared.lock();
         if inner.woken {
             return Poll::Ready(Step::Woken);
         }
@@ -129,10 +169,33 @@ fn poll_step<R: AsyncRead + Unpin>(
         }
         inner.blocked
     };
+    // Callers read from shared memory too: taking in what was read must not be overtaken by them.
+    let in_ring = inner.ring.is_some();
+    let is_calling = inner.state.in_flight() > QUIET_CALLS_MAX;
+    drop(inner);
+    if in_ring && let Some(junction) = &shared.junction {
+        let looker = looker.get_or_insert_with(|| Looker::new(junction.clone()));
+        if !is_calling {
+            looker.stop();
+        } else if looker.poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+    }
+    let in_ring = in_ring.then(|| shared.lock());
     let mut read = ReadBuf::new(buf);
     if let Poll::Ready(outcome) = Pin::new(reader).poll_read(cx, &mut read) {
-        return Poll::Ready(Step::Read(outcome.map(|()| read.filled().len())));
+        let len = read.filled().len();
+        return Poll::Ready(match (in_ring, outcome) {
+            (Some(mut inner), Ok(())) if len > 0 => {
+                if let Some(looker) = looker {
+                    looker.reset();
+                }
+                Step::Received(inner.take_in(&buf[..len], events))
+            }
+            (_, outcome) => Step::Read(outcome.map(|()| len)),
+        });
     }
+    drop(in_ring);
     if blocked && shared.writer().poll_write_ready(cx).is_ready() {
         return Poll::Ready(Step::Writable);
     }
@@ -140,6 +203,19 @@ fn poll_step<R: AsyncRead + Unpin>(
         return Poll::Ready(Step::Deadline);
     }
     Poll::Pending
+}
+
+impl Inner {
+    pub(super) fn take_in(
+        &mut self,
+        bytes: &[u8],
+        events: &mut Vec<ClientEvent>,
+    ) -> Result<(), Violation> {
+        self.wrote_inline = false;
+        let outcome = self.state.receive(bytes, events);
+        self.settle(events);
+        outcome
+    }
 }
 
 fn arm(inner: &mut Inner, timer: Pin<&mut Sleep>) {

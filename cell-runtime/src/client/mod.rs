@@ -6,6 +6,7 @@ mod connection;
 mod driver;
 mod exchange;
 mod pool;
+mod ring;
 #[cfg(test)]
 mod tests;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt, BufReader, copy_buf};
+use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -65,10 +66,10 @@ pub async fn relay(
     closing.finish(drain.min(Duration::from_secs(1))).await;
 }
 
-async fn connect(socket: &Path) -> io::Result<UdsStream> {
+async fn connect(socket: &Path) -> io::Result<UnixStream> {
     let mut tries = 0;
     loop {
-        match UdsStream::connect(socket).await {
+        match UdsStream::connect_plain(socket).await {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && tries < TRIES => {
                 tries += 1;
                 sleep(TRY_AGAIN).await;
@@ -79,9 +80,9 @@ async fn connect(socket: &Path) -> io::Result<UdsStream> {
 }
 
 /// Carries one call until the cell has said all, or the caller has gone.
-async fn carry(stream: QuicStream, cell: UdsStream) {
+async fn carry(stream: QuicStream, cell: UnixStream) {
     let (from_caller, mut to_caller) = stream.split();
-    let (from_cell, mut to_cell) = cell.split();
+    let (from_cell, mut to_cell) = cell.into_split();
     let up = async {
         copy_buf(
             &mut BufReader::with_capacity(BUFFER_BYTES, from_caller),

@@ -18,8 +18,10 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout_at};
 
 use super::load::{Load, Permit};
+use super::panics::{CatchPanic, panicked};
 use super::streams::{CallStreams, ConnectionPort, Slot, take_items};
-use super::{CallContext, CallFuture, Caller, CancelToken, ServerOptions, Service};
+use super::{CallContext, Caller, CancelToken, ServerOptions, Service};
+use crate::gap::{Junction, Looker};
 use crate::metrics::Metrics;
 use crate::transport::{Stream, Writer};
 use crate::wire::{
@@ -119,6 +121,18 @@ impl Inner {
         self.relieve();
     }
 
+    /// Moves the connection into shared memory; where there can be none it stays as it is.
+    fn offer_gap(&mut self, junction: Option<&Junction>) {
+        let offer = || {
+            let before = self.state.out().pending().len();
+            self.state.offer_gap();
+            (before, self.state.out().pending().len())
+        };
+        if junction.is_none_or(|junction| junction.offer(offer).is_err()) {
+            self.state.refuse_gap();
+        }
+    }
+
     /// Whether the peer has so much to read that it is not listened to.
     fn is_full(&mut self) -> bool {
         self.state.out().pending().len() > UNREAD_BYTES_MAX
@@ -143,6 +157,7 @@ pub(super) async fn serve<S: Stream>(
 ) {
     let uid = stream.peer_uid();
     let mut buf = vec![0u8; stream.read_bytes()];
+    let junction = stream.junction();
     let (mut reader, writer) = stream.split();
     let shared = Arc::new(Shared {
         inner: Mutex::new(Inner {
@@ -174,6 +189,7 @@ pub(super) async fn serve<S: Stream>(
     let mut greeted = false;
     let (mut closed, mut lingering) = (false, false);
     let mut violated = false;
+    let mut looker = None;
     loop {
         // Asked first: a client that always has more to read would starve the other branches.
         let step = if !draining && drain.has_changed().unwrap_or(false) {
@@ -183,7 +199,9 @@ pub(super) async fn serve<S: Stream>(
         } else {
             tokio::select! {
                 biased;
-                step = poll_fn(|cx| poll_step(&shared, &mut reader, &mut buf, held.is_empty(), cx)) => step,
+                step = poll_fn(|cx| {
+                    poll_step(&shared, &mut reader, &mut buf, held.is_empty(), &mut looker, cx)
+                }) => step,
                 // It may be somebody who only wants to hold what a connection costs.
                 () = handshake.as_mut(), if !greeted => return,
                 () = until_draining(&mut drain), if !draining => Step::Drain,
@@ -259,9 +277,18 @@ pub(super) async fn serve<S: Stream>(
                 ServerEvent::Items(id, items) => take_items(&shared, &load, id, items),
                 ServerEvent::Ended(id) => shared.lock().with_slot(id, Slot::end),
                 ServerEvent::Credit(id) => shared.lock().with_slot(id, Slot::wake_writer),
+                ServerEvent::Gap => {
+                    if let Some(junction) = &junction {
+                        junction.accepted();
+                        looker = Some(Looker::new(junction.clone()));
+                    }
+                }
             }
         }
         let mut inner = shared.lock();
+        if inner.state.wants_gap() {
+            inner.offer_gap(junction.as_ref());
+        }
         if !inner.blocked {
             inner.flush(&shared.writer);
         }
@@ -317,9 +344,10 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
     reader: &mut R,
     buf: &mut [u8],
     wants_more: bool,
+    looker: &mut Option<Looker>,
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
-    let (blocked, full) = {
+    let (blocked, full, idle) = {
         let mut inner = shared.lock();
         if inner.woken {
             return Poll::Ready(Step::Woken);
@@ -331,14 +359,25 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
         {
             inner.task = Some(cx.waker().clone());
         }
-        (inner.blocked, inner.is_full())
+        (inner.blocked, inner.is_full(), inner.running.is_empty())
     };
     if blocked && shared.writer.poll_write_ready(cx).is_ready() {
         return Poll::Ready(Step::Writable);
     }
     if !full && wants_more {
+        if let Some(looker) = looker {
+            // Handlers that run have more use for the core.
+            if !idle {
+                looker.stop();
+            } else if looker.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
         let mut read = ReadBuf::new(buf);
         if let Poll::Ready(outcome) = Pin::new(reader).poll_read(cx, &mut read) {
+            if let Some(looker) = looker {
+                looker.reset();
+            }
             return Poll::Ready(Step::Read(outcome.map(|()| read.filled().len())));
         }
     }
@@ -438,30 +477,6 @@ pub(super) fn cancel<W: Writer>(shared: &Shared<W>, id: u64) {
         task.abort();
         shared.metrics.ended(false);
     }
-}
-
-/// A handler's panic is the answer `internal`; the connection and the other calls go on.
-struct CatchPanic(CallFuture);
-
-impl Future for CatchPanic {
-    type Output = Result<Reply, Status>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)))
-            .unwrap_or_else(|payload| Poll::Ready(Err(panicked(&*payload))))
-    }
-}
-
-fn panicked(payload: &(dyn std::any::Any + Send)) -> Status {
-    let text = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
-    Status::new(
-        StatusCode::Internal,
-        format!("the handler panicked: {text}"),
-    )
 }
 
 struct AbortOnDrop<W: Writer>(Arc<Shared<W>>);

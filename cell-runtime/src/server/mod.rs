@@ -2,6 +2,7 @@
 
 mod connection;
 mod load;
+mod panics;
 mod refuse;
 mod streams;
 #[cfg(test)]

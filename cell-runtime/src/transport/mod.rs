@@ -14,6 +14,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::AsyncRead;
 
+use crate::gap::Junction;
+
 /// A connected byte stream.
 pub trait Stream: Send + 'static {
     /// The half that the connection's task owns.
@@ -24,6 +26,10 @@ pub trait Stream: Send + 'static {
     fn split(self) -> (Self::Reader, Self::Writer);
     /// The peer's user id, where the transport knows it.
     fn peer_uid(&self) -> Option<u32>;
+    /// What moves it into shared memory, where it can.
+    fn junction(&self) -> Option<Junction> {
+        None
+    }
     /// How much is read at once: room for many small frames where many calls share the stream.
     fn read_bytes(&self) -> usize {
         64 << 10

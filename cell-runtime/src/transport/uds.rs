@@ -5,16 +5,15 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 use std::task::{Context, Poll};
 
-use nix::sys::socket::{Shutdown, getsockopt, shutdown, sockopt};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use nix::sys::socket::{getsockopt, sockopt};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{Listener, Stream, Writer};
+use crate::gap::{Junction, Local, LocalReader, LocalWriter};
 
-/// A connected Unix socket whose peer belongs to the same user.
-#[derive(Debug)]
+/// A connected Unix socket whose peer belongs to the same user. It can move into shared memory (`docs/protocol.md`).
 pub struct UdsStream {
-    inner: UnixStream,
+    inner: Local,
     uid: u32,
 }
 
@@ -24,12 +23,27 @@ impl UdsStream {
         UdsStream::new(UnixStream::connect(path).await?)
     }
 
+    /// Connects for somebody who passes bytes on and never shares memory.
+    #[cfg(feature = "remote")]
+    pub(crate) async fn connect_plain(path: &Path) -> io::Result<UnixStream> {
+        let stream = UnixStream::connect(path).await?;
+        peer_uid(&stream)?;
+        Ok(stream)
+    }
+
     /// Takes a connected socket after checking who is at the other end.
     pub fn new(inner: UnixStream) -> io::Result<UdsStream> {
-        let uid = getsockopt(&inner.as_fd(), sockopt::PeerCredentials)?.uid();
-        check_uid(uid, nix::unistd::geteuid().as_raw(), overflow_uid())?;
+        let uid = peer_uid(&inner)?;
+        let inner = Local::new(inner.into_std()?)?;
         Ok(UdsStream { inner, uid })
     }
+}
+
+/// Who is at the other end, if this process may talk to them.
+fn peer_uid(stream: &UnixStream) -> io::Result<u32> {
+    let uid = getsockopt(&stream.as_fd(), sockopt::PeerCredentials)?.uid();
+    check_uid(uid, nix::unistd::geteuid().as_raw(), overflow_uid())?;
+    Ok(uid)
 }
 
 /// Only the same user may talk. Where user namespaces hide who it is, the kernel reports the overflow uid: never trusted.
@@ -51,11 +65,15 @@ fn overflow_uid() -> u32 {
 }
 
 impl Stream for UdsStream {
-    type Reader = OwnedReadHalf;
-    type Writer = OwnedWriteHalf;
+    type Reader = LocalReader;
+    type Writer = LocalWriter;
 
-    fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        self.inner.into_split()
+    fn split(self) -> (LocalReader, LocalWriter) {
+        self.inner.split()
+    }
+
+    fn junction(&self) -> Option<Junction> {
+        Junction::of(&self.inner)
     }
 
     fn peer_uid(&self) -> Option<u32> {
@@ -63,17 +81,17 @@ impl Stream for UdsStream {
     }
 }
 
-impl Writer for OwnedWriteHalf {
+impl Writer for LocalWriter {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        OwnedWriteHalf::try_write(self, bytes)
+        LocalWriter::try_write(self, bytes)
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.as_ref().poll_write_ready(cx)
+        LocalWriter::poll_write_ready(self, cx)
     }
 
     fn close_write(&self) -> io::Result<()> {
-        Ok(shutdown(self.as_ref().as_raw_fd(), Shutdown::Write)?)
+        LocalWriter::close_write(self)
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::flow::Flow;
 use super::{
     Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Refusal, Reply,
-    RouteId, Status, StatusCode, TraceParent, Violation, deadline, flags,
+    RouteId, Status, StatusCode, TraceParent, Violation, deadline, features, flags,
 };
 use crate::vesicle::Vesicle;
 
@@ -57,6 +57,8 @@ pub enum ClientEvent {
     Items(u64, Vesicle),
     /// The server lets more items be sent; the first time it also says that the call was started.
     Credit(u64),
+    /// The server goes on in shared memory, and so does this side after the frame that was just queued.
+    Gap,
 }
 
 /// A call in flight.
@@ -81,6 +83,8 @@ pub struct ClientState {
     pongs: u32,
     phase: Phase,
     writable: bool,
+    /// Shared memory would be taken.
+    takes_gap: bool,
 }
 
 /// The most answers to pings that may wait for the server to read.
@@ -109,6 +113,7 @@ impl ClientState {
             pongs: 0,
             phase: Phase::AwaitingAck,
             writable: true,
+            takes_gap: hello.features & features::GAP != 0,
         }
     }
 
@@ -195,7 +200,12 @@ impl ClientState {
         while self.phase != Phase::Closed
             && let Some(frame) = self.decoder.next(&mut input)?
         {
+            let is_last = frame.header.kind == Kind::Gap;
             self.frame(frame, events)?;
+            if is_last {
+                // What follows on the socket are bells.
+                break;
+            }
         }
         Ok(())
     }
@@ -265,6 +275,15 @@ impl ClientState {
                 }
             }
             (Kind::Items | Kind::Credit, _) => self.stream(frame, events)?,
+            (Kind::Gap, _) => {
+                if !std::mem::take(&mut self.takes_gap) {
+                    return Err(Violation("shared memory that was not asked for".to_owned()));
+                }
+                if self.writable {
+                    self.out.put(Header::new(Kind::Gap, 0, 0), &[], &[]);
+                }
+                events.push(ClientEvent::Gap);
+            }
             (Kind::Ping, _) => self.pong(id)?,
             (Kind::Pong, _) => {}
         }

@@ -3,12 +3,18 @@ use super::{Limits, PROTOCOL_VERSION, Status, Violation, drift_message};
 
 const MAGIC: [u8; 4] = *b"CELL";
 
+/// Feature bits of a handshake.
+pub mod features {
+    /// HELLO: the client takes shared memory where the server offers it.
+    pub const GAP: u32 = 1;
+}
+
 /// The first frame of a client: who it wants to talk to, and with which schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The protocol version.
     pub version: u16,
-    /// Feature bits; none is defined yet, unknown ones are ignored.
+    /// See [`features`]; unknown ones are ignored.
     pub features: u32,
     /// The fingerprint that the client was built from; zero asks for no check.
     pub fingerprint: u64,

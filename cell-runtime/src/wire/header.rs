@@ -41,6 +41,8 @@ pub enum Kind {
     Credit = 11,
     /// The client's stream is complete.
     End = 12,
+    /// What this side sends from now on goes through shared memory.
+    Gap = 13,
 }
 
 impl Kind {
@@ -58,6 +60,7 @@ impl Kind {
             10 => Kind::Items,
             11 => Kind::Credit,
             12 => Kind::End,
+            13 => Kind::Gap,
             _ => return None,
         })
     }

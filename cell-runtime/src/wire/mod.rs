@@ -21,7 +21,7 @@ pub(crate) use deadline::DEFAULT_DEADLINE;
 pub(crate) use deadline::{is_none, none};
 pub use drift::drift_message;
 pub use frame::{Frame, FrameDecoder, encode_frame};
-pub use handshake::{Hello, HelloAck, Refusal};
+pub use handshake::{Hello, HelloAck, Refusal, features};
 pub use header::{HEADER_LEN, Header, Kind, flags};
 pub use limits::Limits;
 pub use outbox::Outbox;

@@ -3,7 +3,7 @@ use std::time::Instant;
 use super::flow::Flow;
 use super::{
     Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply, RouteId,
-    Status, StatusCode, TraceParent, Violation, deadline, flags,
+    Status, StatusCode, TraceParent, Violation, deadline, features, flags,
 };
 use crate::vesicle::Vesicle;
 
@@ -50,6 +50,8 @@ pub enum ServerEvent {
     Ended(u64),
     /// The caller lets more items be sent.
     Credit(u64),
+    /// The client goes on in the shared memory that it was offered.
+    Gap,
 }
 
 /// A call in flight.
@@ -71,7 +73,20 @@ pub struct ServerState {
     request_bytes: usize,
     last_started: u64,
     phase: Phase,
+    gap: Gap,
 }
+
+/// Whether the connection moves into shared memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gap {
+    Unable,
+    Able,
+    Offered,
+    Open,
+}
+
+/// A connection with fewer calls is not worth shared memory, unless it has streams.
+const GAP_CALLS_MIN: u64 = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -93,6 +108,7 @@ impl ServerState {
             request_bytes: 0,
             last_started: 0,
             phase: Phase::AwaitingHello,
+            gap: Gap::Unable,
         }
     }
 
@@ -106,9 +122,33 @@ impl ServerState {
         while self.phase != Phase::Refused
             && let Some(frame) = self.decoder.next(&mut input)?
         {
+            let is_last = frame.header.kind == Kind::Gap;
             self.frame(now, frame, events)?;
+            if is_last {
+                // What follows on the socket are bells.
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// Whether to offer the client shared memory now: [`ServerState::offer_gap`] or [`ServerState::refuse_gap`] is next.
+    pub fn wants_gap(&self) -> bool {
+        self.gap == Gap::Able
+            && self.phase == Phase::Open
+            && (self.last_started >= GAP_CALLS_MIN
+                || self.calls.values().any(|call| call.flow.is_some()))
+    }
+
+    /// Queues the offer: what is queued after it belongs into the shared memory.
+    pub fn offer_gap(&mut self) {
+        self.gap = Gap::Offered;
+        self.out.put(Header::new(Kind::Gap, 0, 0), &[], &[]);
+    }
+
+    /// Stays where it is.
+    pub fn refuse_gap(&mut self) {
+        self.gap = Gap::Unable;
     }
 
     fn frame(
@@ -138,6 +178,12 @@ impl ServerState {
                 Ok(())
             }
             (Kind::Pong, _) => Ok(()),
+            (Kind::Gap, _) if self.gap == Gap::Offered => {
+                self.gap = Gap::Open;
+                events.push(ServerEvent::Gap);
+                Ok(())
+            }
+            (Kind::Gap, _) => Err(Violation("shared memory that was not offered".to_owned())),
             (Kind::Hello | Kind::HelloAck | Kind::Response | Kind::Status | Kind::GoAway, _) => {
                 Err(Violation(format!(
                     "unexpected {:?} frame from the client",
@@ -157,6 +203,9 @@ impl ServerState {
             self.phase = Phase::Refused;
         } else {
             self.phase = Phase::Open;
+            if hello.features & features::GAP != 0 {
+                self.gap = Gap::Able;
+            }
             events.push(ServerEvent::Accepted(hello));
         }
         Ok(())

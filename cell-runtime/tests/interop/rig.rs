@@ -75,6 +75,20 @@ impl Rig {
         Rig::new(probe, target.unwrap(), folder)
     }
 
+    /// A connection that has moved into shared memory: after a few calls it does so by itself.
+    pub(crate) async fn gap() -> Rig {
+        let rig = Rig::unix().await;
+        for _ in 0..16 {
+            rig.call::<_, ()>("empty", &()).await.unwrap();
+        }
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        assert!(
+            maps.contains("memfd:cell-gap"),
+            "nothing is shared:\n{maps}"
+        );
+        rig
+    }
+
     #[cfg(feature = "remote")]
     pub(crate) async fn quic() -> Rig {
         use cell_sdk::remote::{Keys, QuicListener, RemoteAddress, RemoteLimits};

@@ -103,8 +103,12 @@ const RUNTIME: &[Layer] = &[
         may_use: &["schema"],
     },
     Layer {
-        module: "transport",
+        module: "gap",
         may_use: &[],
+    },
+    Layer {
+        module: "transport",
+        may_use: &["gap"],
     },
     Layer {
         module: "discovery",
@@ -124,11 +128,11 @@ const RUNTIME: &[Layer] = &[
     },
     Layer {
         module: "server",
-        may_use: &["discovery", "metrics", "transport", "wire"],
+        may_use: &["discovery", "gap", "metrics", "transport", "wire"],
     },
     Layer {
         module: "client",
-        may_use: &["discovery", "metrics", "remote", "transport", "wire"],
+        may_use: &["discovery", "gap", "metrics", "remote", "transport", "wire"],
     },
     Layer {
         module: "remote",

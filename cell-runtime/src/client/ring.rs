@@ -1,0 +1,110 @@
+//! A connection in shared memory: whoever waits for an answer looks for it, under the lock that the connection's task takes too.
+
+use super::connection::{Inner, QUIET_CALLS_MAX, Shared};
+use crate::gap::{Junction, Spin};
+use crate::wire::ClientEvent;
+
+/// Read at once.
+const READ_BYTES: usize = 64 << 10;
+
+/// What a connection in shared memory has besides.
+pub(super) struct Ring {
+    junction: Junction,
+    spin: Spin,
+    buf: Vec<u8>,
+    events: Vec<ClientEvent>,
+}
+
+impl Ring {
+    pub(super) fn new(junction: Junction) -> Ring {
+        Ring {
+            junction,
+            spin: Spin::default(),
+            buf: vec![0; READ_BYTES],
+            events: Vec::new(),
+        }
+    }
+}
+
+impl Shared {
+    /// A caller's look for its answer, for a moment: where it comes, the call needed no task, no waker and no system call.
+    /// [`Inner::prepare_look`] came before.
+    pub(super) fn look(&self) {
+        let Some(junction) = &self.junction else {
+            return;
+        };
+        // Without the lock: others may start calls meanwhile.
+        let found = junction.look();
+        let mut inner = self.lock();
+        if let Some(ring) = &mut inner.ring {
+            if found {
+                ring.spin.hit();
+            } else {
+                ring.spin.miss();
+            }
+        }
+        inner.read_ring();
+    }
+}
+
+impl Inner {
+    /// Moves on into shared memory.
+    pub(super) fn enter_ring(&mut self) {
+        let Some(junction) = self.junction.take() else {
+            return;
+        };
+        match junction.accept(self.state.out().pending().len()) {
+            Ok(()) => self.ring = Some(Ring::new(junction)),
+            Err(error) => self.failed = Some(error.to_string()),
+        }
+    }
+
+    /// Before a call is written: whether its caller will look for the answer itself, as has been worth while. Then the cell
+    /// has no bell to ring. [`Inner::read_ring`] has to follow.
+    pub(super) fn prepare_look(&mut self) -> bool {
+        let is_quiet = self.state.in_flight() < QUIET_CALLS_MAX;
+        match &mut self.ring {
+            Some(ring) if is_quiet => {
+                let wants = ring.spin.wants();
+                if wants {
+                    ring.junction.awake();
+                }
+                wants
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes in all that there is, and asks for a bell with what comes next.
+    pub(super) fn read_ring(&mut self) {
+        let Some(mut ring) = self.ring.take() else {
+            return;
+        };
+        loop {
+            match ring.junction.try_read(&mut ring.buf) {
+                Ok(Some(len @ 1..)) => {
+                    let taken = self.take_in(&ring.buf[..len], &mut ring.events);
+                    if let Err(violation) = taken {
+                        self.failed = Some(violation.to_string());
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                // The task sees the end too, and closes.
+                Ok(Some(_)) => {
+                    self.wake_driver();
+                    break;
+                }
+                Err(error) => {
+                    self.failed = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        self.ring = Some(ring);
+        let is_over = self.failed.is_some() || self.state.is_finished();
+        if is_over || self.has_output() {
+            self.wake_driver();
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! A connection between two processes of one machine: a Unix socket that may move into shared memory.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::task::coop;
+
+use super::ring::{Consumer, Lie, Producer};
+use super::segment::{Direction, Glance, Mapped, Segment};
+use super::socket::Socket;
+
+/// What both halves of a connection share.
+pub(super) struct Link {
+    socket: Socket,
+    read: Mutex<ReadSide>,
+    write: Mutex<WriteSide>,
+    /// A segment on its way in: the server's own until its client has switched, the client's until it takes it.
+    arriving: Mutex<Arriving>,
+    sleepers: Arc<Sleepers>,
+    bell: Waker,
+    /// The other process has gone.
+    gone: AtomicBool,
+    /// A glance at what comes in, for those who spin.
+    glance: OnceLock<Glance>,
+}
+
+enum ReadSide {
+    Socket,
+    Ring(Consumer<Mapped>),
+}
+
+enum WriteSide {
+    Socket(Option<Switch>),
+    Ring(Producer<Mapped>),
+}
+
+/// The writing side moves into the ring after so many more bytes.
+struct Switch {
+    /// Bytes before the frame that the descriptor belongs to.
+    before: usize,
+    after: usize,
+    ring: Producer<Mapped>,
+    /// Travels with the first byte of that frame.
+    descriptor: Option<OwnedFd>,
+    /// The other side has asked for a bell, which cannot be rung between frames.
+    bell_due: bool,
+}
+
+#[derive(Default)]
+struct Arriving {
+    descriptor: Option<OwnedFd>,
+    ring: Option<Consumer<Mapped>>,
+    /// Whether a descriptor is looked for.
+    expected: bool,
+}
+
+/// Who waits for a bell. A socket knows one reader only, and both halves wait for what comes in.
+#[derive(Default)]
+struct Sleepers {
+    reader: Mutex<Option<Waker>>,
+    writer: Mutex<Option<Waker>>,
+}
+
+impl Sleepers {
+    fn set(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
+        let mut slot = lock(slot);
+        if !slot
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            *slot = Some(cx.waker().clone());
+        }
+    }
+
+    fn wake_one(slot: &Mutex<Option<Waker>>) {
+        let waker = lock(slot).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Wake for Sleepers {
+    fn wake(self: Arc<Sleepers>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Sleepers>) {
+        Sleepers::wake_one(&self.reader);
+        Sleepers::wake_one(&self.writer);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Link {
+    /// Takes a connected socket that does not block.
+    pub(super) fn new(stream: UnixStream) -> io::Result<Link> {
+        let sleepers = Arc::new(Sleepers::default());
+        Ok(Link {
+            socket: Socket::new(stream)?,
+            read: Mutex::new(ReadSide::Socket),
+            write: Mutex::new(WriteSide::Socket(None)),
+            arriving: Mutex::default(),
+            bell: Waker::from(Arc::clone(&sleepers)),
+            sleepers,
+            gone: AtomicBool::new(false),
+            glance: OnceLock::new(),
+        })
+    }
+
+    /// A client that offers to take a segment looks for a descriptor from now on.
+    pub(super) fn expect(&self) {
+        lock(&self.arriving).expected = true;
+    }
+
+    /// The server's side: makes the segment. `queue` queues the offer, and says how many bytes are written before it and with it;
+    /// what is written after those goes into the segment.
+    pub(super) fn offer(&self, queue: impl FnOnce() -> (usize, usize)) -> io::Result<()> {
+        let (segment, descriptor) = Segment::make()?;
+        lock(&self.arriving).ring = Some(segment.consumer(Direction::ToServer));
+        let _ = self.glance.set(segment.glance(Direction::ToServer));
+        let (before, after) = queue();
+        *lock(&self.write) = WriteSide::Socket(Some(Switch {
+            before,
+            after,
+            ring: segment.producer(Direction::ToClient),
+            descriptor: Some(descriptor),
+            bell_due: false,
+        }));
+        Ok(())
+    }
+
+    /// The client's side: takes the segment that came with the offer, reads from it at once, and writes into it after `after`
+    /// more bytes, the last frame of which says so.
+    pub(super) fn accept(&self, after: usize) -> io::Result<()> {
+        let descriptor = {
+            let mut arriving = lock(&self.arriving);
+            arriving.expected = false;
+            arriving.descriptor.take()
+        };
+        let descriptor = descriptor.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the cell offered shared memory and sent none; the connection ends",
+            )
+        })?;
+        let segment = Segment::take(&descriptor)?;
+        *lock(&self.read) = ReadSide::Ring(segment.consumer(Direction::ToClient));
+        let _ = self.glance.set(segment.glance(Direction::ToClient));
+        *lock(&self.write) = WriteSide::Socket(Some(Switch {
+            before: 0,
+            after,
+            ring: segment.producer(Direction::ToServer),
+            descriptor: None,
+            bell_due: false,
+        }));
+        Ok(())
+    }
+
+    /// The server's side: its client writes into the segment from now on.
+    pub(super) fn accepted(&self) {
+        if let Some(ring) = lock(&self.arriving).ring.take() {
+            *lock(&self.read) = ReadSide::Ring(ring);
+        }
+    }
+
+    /// Whether nothing seems to come in; a hint.
+    pub(super) fn is_empty(&self) -> bool {
+        self.glance.get().is_none_or(Glance::is_empty)
+    }
+
+    /// Asks for no bell: somebody is about to look.
+    pub(super) fn awake(&self) {
+        if let ReadSide::Ring(ring) = &mut *lock(&self.read) {
+            ring.awake();
+        }
+    }
+
+    /// Reads what is there. Where nothing is, bells are asked for.
+    pub(super) fn try_read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        let ReadSide::Ring(ring) = &mut *lock(&self.read) else {
+            return Ok(None);
+        };
+        if let Some(len) = self.take(ring, buf)? {
+            return Ok(Some(len));
+        }
+        ring.sleep();
+        let taken = self.take(ring, buf)?;
+        if taken.is_some() {
+            ring.awake();
+        }
+        Ok(taken)
+    }
+
+    #[cfg(test)]
+    pub(super) fn ring_for_tests(&self) {
+        self.socket.ring();
+    }
+
+    fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    /// A bell for the other side, now or as soon as the socket carries no frames any more.
+    fn ring_bell(&self) {
+        if let WriteSide::Socket(Some(switch)) = &mut *lock(&self.write) {
+            switch.bell_due = true;
+            return;
+        }
+        self.socket.ring();
+    }
+
+    /// Takes the bells that were rung. An end means that the other process has gone.
+    fn poll_bells(&self, cx: &Context<'_>, own: &Mutex<Option<Waker>>) -> Poll<()> {
+        if self.is_gone() {
+            return Poll::Ready(());
+        }
+        Sleepers::set(own, cx);
+        let mut bells = [0; 64];
+        let mut cx = Context::from_waker(&self.bell);
+        match ready!(self.socket.poll_read(&mut cx, &mut bells, None)) {
+            Ok(1..) => {}
+            // Whatever is wrong with the socket: nobody will ever ring again.
+            Ok(0) | Err(_) => self.gone.store(true, Ordering::Relaxed),
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut read = lock(&self.read);
+        let ReadSide::Ring(ring) = &mut *read else {
+            drop(read);
+            let mut arriving = lock(&self.arriving);
+            let descriptor = arriving.expected.then_some(());
+            let slot = descriptor.map(|()| &mut arriving.descriptor);
+            let len = ready!(self.socket.poll_read(cx, buf.initialize_unfilled(), slot))?;
+            buf.advance(len);
+            return Poll::Ready(Ok(()));
+        };
+        let progress = ready!(coop::poll_proceed(cx));
+        let len = ready!(self.poll_ring(ring, cx, buf.initialize_unfilled()))?;
+        buf.advance(len);
+        progress.made_progress();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_ring(
+        &self,
+        ring: &mut Consumer<Mapped>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        ring.awake();
+        if let Some(len) = self.take(ring, buf)? {
+            return Poll::Ready(Ok(len));
+        }
+        loop {
+            ring.sleep();
+            if let Some(len) = self.take(ring, buf)? {
+                ring.awake();
+                return Poll::Ready(Ok(len));
+            }
+            if self.is_gone() {
+                return Poll::Ready(Ok(0));
+            }
+            ready!(self.poll_bells(cx, &self.sleepers.reader));
+            // A bell may be for the writing half.
+            Sleepers::wake_one(&self.sleepers.writer);
+        }
+    }
+
+    /// What the ring holds; zero bytes are the end.
+    fn take(&self, ring: &mut Consumer<Mapped>, buf: &mut [u8]) -> Result<Option<usize>, Lie> {
+        let mut len = ring.read(buf)?;
+        if len == 0 {
+            if !ring.is_closed() {
+                return Ok(None);
+            }
+            // It may have written before it closed.
+            len = ring.read(buf)?;
+            return Ok(Some(len));
+        }
+        if ring.has_to_wake() {
+            self.ring_bell();
+        }
+        Ok(Some(len))
+    }
+}
+
+/// The reading half.
+pub struct LocalReader(pub(super) Arc<Link>);
+
+impl AsyncRead for LocalReader {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.0.poll_read(cx, buf)
+    }
+}
+
+/// The writing half.
+pub struct LocalWriter(pub(super) Arc<Link>);
+
+impl LocalWriter {
+    /// Writes what fits; `WouldBlock` where nothing does.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let link = &*self.0;
+        let mut write = lock(&link.write);
+        match &mut *write {
+            WriteSide::Socket(None) => link.socket.try_write(bytes),
+            WriteSide::Socket(Some(switch)) => {
+                let len = switch.write(&link.socket, bytes)?;
+                if switch.after == 0
+                    && let WriteSide::Socket(Some(switch)) =
+                        std::mem::replace(&mut *write, WriteSide::Socket(None))
+                {
+                    *write = WriteSide::Ring(switch.ring);
+                    if switch.bell_due {
+                        link.socket.ring();
+                    }
+                }
+                Ok(len)
+            }
+            WriteSide::Ring(_) if link.is_gone() => Err(io::ErrorKind::BrokenPipe.into()),
+            WriteSide::Ring(ring) => {
+                let len = ring.write(bytes)?;
+                if len > 0 && ring.has_to_wake() && !link.socket.ring() {
+                    link.gone.store(true, Ordering::Relaxed);
+                }
+                if len == 0 && !bytes.is_empty() {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(len)
+            }
+        }
+    }
+
+    /// Ready when a write may succeed.
+    pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let link = &*self.0;
+        loop {
+            match &mut *lock(&link.write) {
+                WriteSide::Socket(_) => return link.socket.poll_write_ready(cx),
+                WriteSide::Ring(ring) => {
+                    if link.is_gone() || !ring.wait()? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
+            ready!(link.poll_bells(cx, &link.sleepers.writer));
+            Sleepers::wake_one(&link.sleepers.reader);
+        }
+    }
+
+    /// Ends this half.
+    pub(crate) fn close_write(&self) -> io::Result<()> {
+        match &*lock(&self.0.write) {
+            WriteSide::Socket(_) => self.0.socket.shutdown(),
+            WriteSide::Ring(ring) => {
+                ring.close();
+                // Whether or not it sleeps: an end is no time to be exact.
+                self.0.socket.ring();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for LocalWriter {
+    fn drop(&mut self) {
+        // Where it fails the other side has gone already.
+        let _ = self.close_write();
+    }
+}
+
+impl Switch {
+    fn write(&mut self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+        let bytes = &bytes[..self.after.min(bytes.len())];
+        let len = match &self.descriptor {
+            Some(_) if self.before > 0 => {
+                socket.try_write(&bytes[..self.before.min(bytes.len())])?
+            }
+            Some(descriptor) => {
+                let len = socket.try_write_with(bytes, descriptor)?;
+                self.descriptor = None;
+                len
+            }
+            None => socket.try_write(bytes)?,
+        };
+        self.before = self.before.saturating_sub(len);
+        self.after -= len;
+        Ok(len)
+    }
+}

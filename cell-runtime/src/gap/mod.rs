@@ -1,0 +1,102 @@
+//! Gap junctions: two cells of one machine that share memory.
+//!
+//! A connection begins on its Unix socket. Where both sides can, the server makes a segment (a sealed memfd with one ring for each
+//! direction), sends it with a GAP frame, and both go on in the rings with the same frames. The socket stays: a byte on it
+//! is a bell for a side that sleeps, and its end says that the other process has gone. `docs/protocol.md` has the layout.
+
+mod burst;
+mod link;
+pub(crate) mod ring;
+mod segment;
+mod socket;
+mod spin;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, OnceLock};
+
+pub(crate) use burst::Looker;
+use link::Link;
+pub use link::{LocalReader, LocalWriter};
+pub(crate) use spin::Spin;
+
+/// The environment variable that keeps a process on its sockets where it says `off`.
+pub const GAP_ENV: &str = "CELL_GAP";
+
+/// Whether this process shares memory with others.
+fn is_on() -> bool {
+    static ON: OnceLock<bool> = OnceLock::new();
+    *ON.get_or_init(|| std::env::var_os(GAP_ENV).is_none_or(|value| value != "off"))
+}
+
+/// A connected local stream.
+pub(crate) struct Local(Arc<Link>);
+
+impl Local {
+    /// Takes a connected socket that does not block.
+    pub(crate) fn new(stream: UnixStream) -> io::Result<Local> {
+        Ok(Local(Arc::new(Link::new(stream)?)))
+    }
+
+    pub(crate) fn junction(&self) -> Junction {
+        Junction(Arc::clone(&self.0))
+    }
+
+    pub(crate) fn split(self) -> (LocalReader, LocalWriter) {
+        (LocalReader(Arc::clone(&self.0)), LocalWriter(self.0))
+    }
+}
+
+/// Moves a local stream into shared memory.
+#[derive(Clone)]
+pub struct Junction(Arc<Link>);
+
+impl Junction {
+    /// Of a stream of this process, unless it is told to stay on its sockets.
+    pub(crate) fn of(local: &Local) -> Option<Junction> {
+        is_on().then(|| local.junction())
+    }
+
+    /// A client that says that it takes a segment looks for one from now on.
+    pub(crate) fn expect(&self) {
+        self.0.expect();
+    }
+
+    /// The server's side: makes a segment. `queue` queues the offer, and says how many bytes are written before it and with it;
+    /// what is written after those goes into the segment.
+    pub(crate) fn offer(&self, queue: impl FnOnce() -> (usize, usize)) -> io::Result<()> {
+        self.0.offer(queue)
+    }
+
+    /// The client's side: takes the segment that came with the offer. What is written after `after` more bytes goes into it.
+    pub(crate) fn accept(&self, after: usize) -> io::Result<()> {
+        self.0.accept(after)
+    }
+
+    /// The server's side: its client writes into the segment from now on.
+    pub(crate) fn accepted(&self) {
+        self.0.accepted();
+    }
+
+    /// Whether nothing seems to come in; a hint.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Asks for no bell: somebody is about to look, and then to read until nothing is there.
+    pub(crate) fn awake(&self) {
+        self.0.awake();
+    }
+
+    /// A caller's look for its answer; whether something came.
+    pub(crate) fn look(&self) -> bool {
+        burst::caller(|| !self.0.is_empty())
+    }
+
+    /// Reads what is there; nothing asks for a bell.
+    pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        self.0.try_read(buf)
+    }
+}

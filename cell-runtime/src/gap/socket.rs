@@ -1,0 +1,125 @@
+//! A Unix socket, with the little that rings need of it: bells and one descriptor.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::task::{Context, Poll, ready};
+
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, send, sendmsg};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A socket that is polled by its runtime.
+pub(super) struct Socket(AsyncFd<UnixStream>);
+
+impl Socket {
+    pub(super) fn new(stream: UnixStream) -> io::Result<Socket> {
+        // SAFETY: the stream owns its descriptor, which stays the same until it is dropped.
+        let socket = unsafe { AsyncFd::register(stream) }?;
+        Ok(Socket(socket))
+    }
+
+    fn raw(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    pub(super) fn shutdown(&self) -> io::Result<()> {
+        self.0.get_ref().shutdown(std::net::Shutdown::Write)
+    }
+
+    /// Reads bytes; a descriptor that comes with them is put into `descriptor`, where one is expected.
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+        mut descriptor: Option<&mut Option<OwnedFd>>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut guard = ready!(self.0.poll_read_ready(cx))?;
+            let outcome = guard.try_io(|socket| {
+                retry(|| match &mut descriptor {
+                    None => nix::sys::socket::recv(socket.as_raw_fd(), buf, MsgFlags::empty()),
+                    Some(slot) => receive_with(socket.as_raw_fd(), buf, slot),
+                })
+            });
+            match outcome {
+                Ok(Ok(len)) => {
+                    // The buffer was emptied: what comes now is an event of its own (as tokio's own sockets take it).
+                    if 0 < len && len < buf.len() {
+                        guard.clear_ready();
+                    }
+                    return Poll::Ready(Ok(len));
+                }
+                Ok(Err(error)) => return Poll::Ready(Err(error)),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_io(Interest::WRITABLE, |socket| {
+            retry(|| send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL))
+        })
+    }
+
+    /// Writes bytes and a descriptor with the first of them.
+    pub(super) fn try_write_with(&self, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
+        self.0.try_io(Interest::WRITABLE, |socket| {
+            let descriptors = [descriptor.as_raw_fd()];
+            retry(|| {
+                sendmsg::<()>(
+                    socket.as_raw_fd(),
+                    &[io::IoSlice::new(bytes)],
+                    &[ControlMessage::ScmRights(&descriptors)],
+                    MsgFlags::MSG_NOSIGNAL,
+                    None,
+                )
+            })
+        })
+    }
+
+    pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_write_ready(cx).map_ok(drop)
+    }
+
+    /// Wakes the other side. A full socket holds bells enough; `false` where nobody is there any more.
+    pub(super) fn ring(&self) -> bool {
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        match retry(|| send(self.raw(), &[1], flags)) {
+            Ok(_) => true,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+}
+
+fn retry(mut operation: impl FnMut() -> nix::Result<usize>) -> io::Result<usize> {
+    loop {
+        match operation() {
+            Err(Errno::EINTR) => {}
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+/// Every descriptor that comes is owned at once, so that none stays open unseen; the last one counts.
+fn receive_with(socket: RawFd, buf: &mut [u8], slot: &mut Option<OwnedFd>) -> nix::Result<usize> {
+    let mut space = nix::cmsg_space!([RawFd; 2]);
+    let mut parts = [io::IoSliceMut::new(buf)];
+    let message = recvmsg::<()>(
+        socket,
+        &mut parts,
+        Some(&mut space),
+        MsgFlags::MSG_CMSG_CLOEXEC,
+    )?;
+    let len = message.bytes;
+    for part in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(descriptors) = part {
+            for descriptor in descriptors {
+                // SAFETY: the kernel has just made it for this process, and nothing else knows its number.
+                *slot = Some(unsafe { OwnedFd::from_raw_fd(descriptor) });
+            }
+        }
+    }
+    Ok(len)
+}

@@ -1,0 +1,166 @@
+//! Connections that have moved into shared memory, inside one process.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use tokio::io::AsyncReadExt;
+
+use crate::gap::link::{Link, LocalReader, LocalWriter};
+use crate::gap::segment::Segment;
+use crate::transport::tests::conformance;
+use crate::transport::{Listener, Stream};
+use crate::wire::HEADER_LEN;
+
+/// A stream that is in shared memory from the first byte.
+struct Moved(LocalReader, LocalWriter);
+
+impl Stream for Moved {
+    type Reader = LocalReader;
+    type Writer = LocalWriter;
+
+    fn split(self) -> (LocalReader, LocalWriter) {
+        (self.0, self.1)
+    }
+
+    fn peer_uid(&self) -> Option<u32> {
+        None
+    }
+}
+
+fn sockets() -> (Arc<Link>, Arc<Link>) {
+    let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let link = |stream: std::os::unix::net::UnixStream| {
+        stream.set_nonblocking(true).unwrap();
+        Arc::new(Link::new(stream).unwrap())
+    };
+    (link(client), link(server))
+}
+
+async fn write_all(writer: &LocalWriter, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match writer.try_write(bytes) {
+            Ok(len) => bytes = &bytes[len..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std::future::poll_fn(|cx| writer.poll_write_ready(cx))
+                    .await
+                    .unwrap();
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Moves a pair, as the frames of both sides would.
+async fn moved() -> (Moved, Moved) {
+    let (client, server) = sockets();
+    let ends =
+        |link: &Arc<Link>| Moved(LocalReader(Arc::clone(link)), LocalWriter(Arc::clone(link)));
+    let (mut client_end, mut server_end) = (ends(&client), ends(&server));
+    client.expect();
+    server.offer(|| (0, HEADER_LEN)).unwrap();
+    write_all(&server_end.1, &[1; HEADER_LEN]).await;
+    let mut frame = [0; HEADER_LEN];
+    client_end.0.read_exact(&mut frame).await.unwrap();
+    client.accept(HEADER_LEN).unwrap();
+    write_all(&client_end.1, &[2; HEADER_LEN]).await;
+    server_end.0.read_exact(&mut frame).await.unwrap();
+    server.accepted();
+    (client_end, server_end)
+}
+
+#[derive(Clone, Default)]
+struct Waiting(Arc<Mutex<VecDeque<Moved>>>);
+
+impl Listener for Waiting {
+    type Stream = Moved;
+
+    async fn accept(&self) -> io::Result<Moved> {
+        let next = self.0.lock().unwrap().pop_front();
+        match next {
+            Some(stream) => Ok(stream),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn shared_memory_conforms() {
+    let waiting = Waiting::default();
+    let accepting = waiting.clone();
+    conformance(accepting, || {
+        let waiting = waiting.clone();
+        async move {
+            let (client, server) = moved().await;
+            waiting.0.lock().unwrap().push_back(server);
+            Ok(client)
+        }
+    })
+    .await;
+}
+
+/// What a client must not take from a cell.
+#[test]
+fn memory_that_can_do_harm_is_refused() {
+    let (_, good) = Segment::make().unwrap();
+    assert!(Segment::take(&good).is_ok());
+    let size = nix::sys::stat::fstat(&good).unwrap().st_size;
+    let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+    let memfd = |size: i64, seals: SealFlag| {
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let fd = memfd_create(c"test", flags).unwrap();
+        nix::unistd::ftruncate(&fd, size).unwrap();
+        fcntl(&fd, FcntlArg::F_ADD_SEALS(seals)).unwrap();
+        fd
+    };
+    let (reader, _writer) = nix::unistd::pipe().unwrap();
+    let cases: [(OwnedFd, &str); 6] = [
+        (memfd(size, SealFlag::F_SEAL_SHRINK), "can still be shrunk"),
+        (
+            memfd(size, SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL),
+            "can still be shrunk",
+        ),
+        (memfd(4096, seals), "another size"),
+        (memfd(size, seals), "another layout"),
+        (
+            tempfile::tempfile().unwrap().into(),
+            "no memfd of plain pages",
+        ),
+        (reader, "no memfd of plain pages"),
+    ];
+    for (fd, why) in cases {
+        let error = Segment::take(&fd).err().map(|error| error.to_string());
+        assert!(
+            error.as_ref().is_some_and(|error| error.contains(why)),
+            "{why}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_offer_without_memory_is_refused() {
+    let (client, _server) = sockets();
+    client.expect();
+    let error = client.accept(HEADER_LEN).unwrap_err().to_string();
+    assert!(error.contains("sent none"), "{error}");
+}
+
+/// Bells that nobody asked for do no harm, nor do thousands that nobody reads.
+#[tokio::test]
+async fn bells_may_be_lies() {
+    let (client, mut server) = moved().await;
+    let (mut client_reader, client_writer) = client.split();
+    for _ in 0..100_000 {
+        server.1.0.ring_for_tests();
+    }
+    server.1.try_write(b"hello").unwrap();
+    let mut five = [0; 5];
+    client_reader.read_exact(&mut five).await.unwrap();
+    assert_eq!(&five, b"hello");
+    write_all(&client_writer, b"world").await;
+    server.0.read_exact(&mut five).await.unwrap();
+    assert_eq!(&five, b"world");
+}

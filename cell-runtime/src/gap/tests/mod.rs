@@ -1,0 +1,5 @@
+#[cfg(not(miri))]
+mod link;
+#[cfg(not(miri))]
+mod model;
+mod ring;

@@ -1,0 +1,201 @@
+//! The ring over memory of the process' own: against a model, against a peer that lies, and in every order of two threads.
+
+use std::cell::UnsafeCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use proptest::prelude::*;
+
+use crate::gap::ring::{Consumer, Lie, Producer, Region, Word};
+
+/// A ring on the heap, which Miri can follow.
+#[derive(Clone)]
+struct Heap(Arc<HeapInner>);
+
+struct HeapInner {
+    words: [AtomicU64; 5],
+    data: Box<[UnsafeCell<u8>]>,
+}
+
+// SAFETY: the indices keep both ends apart, which is what Miri checks here.
+unsafe impl Send for HeapInner {}
+// SAFETY: as above.
+unsafe impl Sync for HeapInner {}
+
+impl Heap {
+    fn new(capacity: usize) -> Heap {
+        Heap(Arc::new(HeapInner {
+            words: Default::default(),
+            data: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
+        }))
+    }
+}
+
+impl Region for Heap {
+    fn capacity(&self) -> usize {
+        self.0.data.len()
+    }
+
+    fn load(&self, word: Word, order: Ordering) -> u64 {
+        self.0.words[word as usize].load(order)
+    }
+
+    fn store(&self, word: Word, value: u64, order: Ordering) {
+        self.0.words[word as usize].store(value, order);
+    }
+
+    fn swap(&self, word: Word, value: u64, order: Ordering) -> u64 {
+        self.0.words[word as usize].swap(value, order)
+    }
+
+    fn fence(&self) {
+        fence(Ordering::SeqCst);
+    }
+
+    fn write(&self, at: usize, bytes: &[u8]) {
+        for (cell, byte) in self.0.data[at..][..bytes.len()].iter().zip(bytes) {
+            // SAFETY: the reader has been told of these bytes only before they were read, or not yet.
+            unsafe { *cell.get() = *byte };
+        }
+    }
+
+    fn read(&self, at: usize, buf: &mut [u8]) {
+        let len = buf.len();
+        for (cell, byte) in self.0.data[at..][..len].iter().zip(buf) {
+            // SAFETY: the writer has published these bytes.
+            *byte = unsafe { *cell.get() };
+        }
+    }
+}
+
+fn pair(capacity: usize) -> (Producer<Heap>, Consumer<Heap>, Heap) {
+    let region = Heap::new(capacity);
+    (
+        Producer::new(region.clone()),
+        Consumer::new(region.clone()),
+        region,
+    )
+}
+
+proptest! {
+    #[test]
+    fn behaves_like_a_queue(steps in prop::collection::vec((any::<bool>(), 0usize..40), 1..200)) {
+        let (mut producer, mut consumer, _) = pair(32);
+        let mut model = VecDeque::new();
+        let mut next = 0u8;
+        for (writes, len) in steps {
+            if writes {
+                let bytes: Vec<u8> = (0..len).map(|i| next.wrapping_add(i as u8)).collect();
+                let written = producer.write(&bytes).unwrap();
+                prop_assert_eq!(written, len.min(32 - model.len()));
+                next = next.wrapping_add(written as u8);
+                model.extend(&bytes[..written]);
+            } else {
+                let mut buf = vec![0; len];
+                let read = consumer.read(&mut buf).unwrap();
+                // What was published after the last look at the index may be read with the next call.
+                prop_assert!(read <= len.min(model.len()));
+                prop_assert_eq!(read == 0, len == 0 || model.is_empty());
+                let expected: Vec<u8> = model.drain(..read).collect();
+                prop_assert_eq!(&buf[..read], &expected[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_peer_that_lies_gets_an_error_and_nothing_out_of_bounds(
+        steps in prop::collection::vec((0usize..5, any::<u64>(), 0usize..64), 1..60),
+    ) {
+        let (mut producer, mut consumer, region) = pair(32);
+        for (word, value, len) in steps {
+            let word = [Word::Tail, Word::Head, Word::Asleep, Word::Waiting, Word::Closed][word];
+            // Small lies too: those are the ones that pass.
+            let value = if value % 2 == 0 { value } else { value % 80 };
+            region.store(word, value, Ordering::SeqCst);
+            if let Ok(written) = producer.write(&vec![7; len]) {
+                prop_assert!(written <= 32);
+            }
+            let mut buf = vec![0; len];
+            if let Ok(read) = consumer.read(&mut buf) {
+                prop_assert!(read <= 32);
+            }
+            let _ = (producer.wait(), producer.has_to_wake(), consumer.has_to_wake(), consumer.is_closed());
+        }
+    }
+}
+
+#[test]
+fn indices_beyond_the_ring_are_lies() {
+    let (mut producer, mut consumer, region) = pair(32);
+    region.store(Word::Tail, 33, Ordering::Relaxed);
+    assert_eq!(consumer.read(&mut [0; 8]), Err(Lie));
+    region.store(Word::Tail, u64::MAX, Ordering::Relaxed);
+    assert_eq!(consumer.read(&mut [0; 8]), Err(Lie));
+    assert_eq!(producer.write(&[1; 32]), Ok(32));
+    region.store(Word::Head, 33, Ordering::Relaxed);
+    assert_eq!(producer.write(&[1; 8]), Err(Lie));
+    assert_eq!(producer.wait(), Err(Lie));
+}
+
+#[test]
+fn a_bell_is_asked_for_once() {
+    let (mut producer, mut consumer, _) = pair(32);
+    producer.write(b"a").unwrap();
+    assert!(!producer.has_to_wake(), "nobody sleeps");
+    consumer.read(&mut [0; 8]).unwrap();
+    consumer.sleep();
+    producer.write(b"b").unwrap();
+    assert!(producer.has_to_wake());
+    assert!(!producer.has_to_wake(), "one bell is enough");
+    // The other way round: a producer without room.
+    producer.write(&[0; 32]).unwrap();
+    assert!(producer.wait().unwrap());
+    consumer.read(&mut [0; 8]).unwrap();
+    assert!(consumer.has_to_wake());
+    assert!(!consumer.has_to_wake());
+    assert!(!producer.wait().unwrap(), "there is room now");
+}
+
+#[test]
+fn what_was_written_before_the_end_is_read() {
+    let (mut producer, mut consumer, _) = pair(32);
+    producer.write(b"bye").unwrap();
+    producer.close();
+    assert!(consumer.is_closed());
+    let mut buf = [0; 8];
+    assert_eq!(consumer.read(&mut buf), Ok(3));
+    assert_eq!(consumer.read(&mut buf), Ok(0));
+}
+
+/// Two threads of the machine (or of Miri) pass bytes through a small ring.
+#[test]
+fn bytes_pass_between_threads_in_order() {
+    let (mut producer, mut consumer, _) = pair(64);
+    let total: usize = if cfg!(miri) { 500 } else { 1_000_000 };
+    let writer = std::thread::spawn(move || {
+        let mut sent = 0;
+        while sent < total {
+            let len = (total - sent).min(1 + sent % 61);
+            let bytes: Vec<u8> = (sent..sent + len).map(|i| (i % 251) as u8).collect();
+            let written = producer.write(&bytes).unwrap();
+            if written == 0 {
+                std::thread::yield_now();
+            }
+            sent += written;
+        }
+    });
+    let mut received = 0;
+    let mut buf = [0; 47];
+    while received < total {
+        let len = consumer.read(&mut buf).unwrap();
+        for (i, byte) in buf[..len].iter().enumerate() {
+            assert_eq!(*byte, ((received + i) % 251) as u8);
+        }
+        if len == 0 {
+            std::thread::yield_now();
+        }
+        received += len;
+    }
+    writer.join().unwrap();
+}

@@ -1,0 +1,140 @@
+//! The ring of shared memory, with a peer that writes its words as it likes.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use cell_sdk::__private::ring::{Consumer, Producer, Region, Word};
+
+use crate::feed::Feed;
+
+const CAPACITY: usize = 64;
+const WORDS: [Word; 5] = [
+    Word::Tail,
+    Word::Head,
+    Word::Asleep,
+    Word::Waiting,
+    Word::Closed,
+];
+
+#[derive(Clone)]
+struct Shared(Rc<Memory>);
+
+#[derive(Clone)]
+struct Memory {
+    data: RefCell<[u8; CAPACITY]>,
+    words: [Cell<u64>; 5],
+}
+
+impl Region for Shared {
+    fn capacity(&self) -> usize {
+        CAPACITY
+    }
+
+    fn load(&self, word: Word, _: Ordering) -> u64 {
+        self.0.words[word as usize].get()
+    }
+
+    fn store(&self, word: Word, value: u64, _: Ordering) {
+        self.0.words[word as usize].set(value);
+    }
+
+    fn swap(&self, word: Word, value: u64, _: Ordering) -> u64 {
+        self.0.words[word as usize].replace(value)
+    }
+
+    fn fence(&self) {}
+
+    // Slices panic where an index leaves the ring: that is what is looked for.
+    fn write(&self, at: usize, bytes: &[u8]) {
+        self.0.data.borrow_mut()[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn read(&self, at: usize, buf: &mut [u8]) {
+        buf.copy_from_slice(&self.0.data.borrow()[at..at + buf.len()]);
+    }
+}
+
+/// Both ends and a third hand in their words. Nothing is read or written outside of the ring; as long as nobody has lied
+/// what comes out is what went in, and every sleeper that has something to do is woken.
+pub fn ring(data: &[u8]) {
+    let mut feed = Feed(data);
+    let shared = Shared(Rc::new(Memory {
+        data: RefCell::new([0; CAPACITY]),
+        words: Default::default(),
+    }));
+    let mut producer = Producer::new(shared.clone());
+    let mut consumer = Consumer::new(shared.clone());
+    let mut model: VecDeque<u8> = VecDeque::new();
+    let mut honest = true;
+    let (mut asleep, mut waiting) = (false, false);
+    while !feed.is_empty() {
+        match feed.byte() % 16 {
+            0..=5 => {
+                let len = usize::from(feed.byte()) % 100;
+                let bytes: Vec<u8> = (0..len).map(|_| feed.byte()).collect();
+                let Ok(written) = producer.write(&bytes) else {
+                    assert!(!honest);
+                    return;
+                };
+                assert!(written <= bytes.len().min(CAPACITY));
+                let woken = written > 0 && producer.has_to_wake();
+                if honest {
+                    assert_eq!(written, bytes.len().min(CAPACITY - model.len()));
+                    model.extend(&bytes[..written]);
+                    assert_eq!(woken, written > 0 && asleep);
+                    asleep &= !woken;
+                }
+            }
+            6..=11 => {
+                let mut buf = vec![0; usize::from(feed.byte()) % 100];
+                let Ok(read) = consumer.read(&mut buf) else {
+                    assert!(!honest);
+                    return;
+                };
+                assert!(read <= buf.len().min(CAPACITY));
+                let woken = read > 0 && consumer.has_to_wake();
+                if honest {
+                    assert!(model.drain(..read).eq(buf[..read].iter().copied()));
+                    assert_eq!(read == 0, buf.is_empty() || model.is_empty() && read == 0);
+                    assert_eq!(woken, read > 0 && waiting);
+                    waiting &= !woken;
+                }
+            }
+            12 => {
+                consumer.sleep();
+                asleep = true;
+            }
+            13 => {
+                consumer.awake();
+                asleep = false;
+            }
+            14 => match producer.wait() {
+                Ok(waits) => {
+                    assert!(!honest || waits == (model.len() == CAPACITY));
+                    waiting |= waits;
+                }
+                Err(_) => {
+                    assert!(!honest);
+                    return;
+                }
+            },
+            _ => {
+                let word = WORDS[usize::from(feed.byte()) % WORDS.len()];
+                let small = u64::from(feed.byte());
+                let near = shared
+                    .load(word, Ordering::Relaxed)
+                    .wrapping_add(small)
+                    .wrapping_sub(128);
+                let value = if small.is_multiple_of(3) {
+                    feed.number()
+                } else {
+                    near
+                };
+                shared.store(word, value, Ordering::Relaxed);
+                honest = false;
+            }
+        }
+    }
+}
