@@ -2,7 +2,6 @@
 //! `lone 2000` (answered with the percentiles 50, 90 and 99 in nanoseconds) or `crowd 20000` (with calls a second).
 
 use std::io::BufRead;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -13,15 +12,11 @@ use crate::{cell_rpc, runtime};
 pub fn run() -> Result<()> {
     let folder = std::env::var("CELL_RUN").context("CELL_RUN is not set")?;
     runtime()?.block_on(async {
-        let client = cell_rpc::connect(Path::new(&folder)).await?;
+        let client = cell_rpc::connect(&format!("{folder}/echo.sock")).await?;
         for line in std::io::stdin().lock().lines() {
             let line = line?;
             let (part, count) = line.split_once(' ').context("a part and a number")?;
-            let mut settings = Settings {
-                rounds: 1,
-                lone: 0,
-                crowd: 0,
-            };
+            let mut settings = Settings::few(0);
             let mut samples = Samples::default();
             match part {
                 "lone" => {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{Caller, Payload};
+use crate::{Caller, LocalCaller, Payload, calls};
 
 /// Calls that wait for an answer at any time in the second part of a round.
 const IN_FLIGHT: usize = 64;
@@ -16,31 +16,63 @@ pub struct Settings {
     pub lone: usize,
     /// Calls of the second part.
     pub crowd: usize,
+    /// What is measured; everything where it is empty.
+    pub parts: Vec<String>,
+    /// The rows whose names hold one of these; all where it is empty.
+    pub rows: Vec<String>,
 }
 
 impl Settings {
-    /// `--rounds N --lone N --crowd N`
+    /// `--rounds N --lone N --crowd N --parts a,b --rows a,b`
     pub fn parse(args: &[&str]) -> Result<Self> {
         let mut settings = Settings {
             rounds: 15,
             lone: 2000,
             crowd: 20_000,
+            parts: Vec::new(),
+            rows: Vec::new(),
         };
         for pair in args.chunks(2) {
             let [name, value] = pair else {
                 bail!("`{}` lacks a value", pair[0])
             };
-            let value = value
-                .parse()
-                .with_context(|| format!("`{value}` is not a number"))?;
+            let words = || value.split(',').map(str::to_owned).collect();
+            let number = || {
+                value
+                    .parse()
+                    .with_context(|| format!("`{value}` is not a number"))
+            };
             match *name {
-                "--rounds" => settings.rounds = value,
-                "--lone" => settings.lone = value,
-                "--crowd" => settings.crowd = value,
+                "--rounds" => settings.rounds = number()?,
+                "--lone" => settings.lone = number()?,
+                "--crowd" => settings.crowd = number()?,
+                "--parts" => settings.parts = words(),
+                "--rows" => settings.rows = words(),
                 other => bail!("unknown option `{other}`"),
             }
         }
         Ok(settings)
+    }
+
+    /// So many calls one after another, and no others.
+    pub fn few(lone: usize) -> Settings {
+        Settings {
+            rounds: 1,
+            lone,
+            crowd: 0,
+            parts: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Whether a row is asked for.
+    pub fn wants(&self, row: &str) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|wanted| row.contains(wanted.as_str()))
+    }
+
+    /// Whether a part is asked for.
+    pub fn measures(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
     }
 }
 
@@ -56,6 +88,14 @@ impl Samples {
     /// The percentiles 50, 90 and 99 of the first part.
     pub fn percentiles(&self) -> [Duration; 3] {
         [50, 90, 99].map(|percent| percentile(&self.lone, percent))
+    }
+
+    /// A second part with so many calls of each task.
+    fn count(&mut self, share: usize, started: Instant) {
+        if share > 0 {
+            let calls = (share * IN_FLIGHT) as f64;
+            self.rates.push(calls / started.elapsed().as_secs_f64());
+        }
     }
 
     /// Calls a second in the second part.
@@ -74,6 +114,37 @@ pub async fn both<C: Caller>(caller: &C, settings: &Settings, samples: &mut Samp
             let caller = caller.clone();
             tokio::spawn(async move {
                 for number in 0..share {
+                    let payload = message((task * share + number) as u64);
+                    ensure!(
+                        Caller::call(&caller, payload).await? == payload,
+                        "the echo differs"
+                    );
+                }
+                anyhow::Ok(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await??;
+    }
+    samples.count(share, started);
+    Ok(())
+}
+
+/// As [`both`], inside of a `LocalSet`.
+pub async fn both_here<C: LocalCaller + Clone + 'static>(
+    caller: &C,
+    settings: &Settings,
+    samples: &mut Samples,
+) -> Result<()> {
+    lone(caller, settings, samples).await?;
+    let share = settings.crowd / IN_FLIGHT;
+    let started = Instant::now();
+    let tasks: Vec<_> = (0..IN_FLIGHT)
+        .map(|task| {
+            let caller = caller.clone();
+            tokio::task::spawn_local(async move {
+                for number in 0..share {
                     echo(&caller, (task * share + number) as u64).await?;
                 }
                 anyhow::Ok(())
@@ -83,14 +154,16 @@ pub async fn both<C: Caller>(caller: &C, settings: &Settings, samples: &mut Samp
     for task in tasks {
         task.await??;
     }
-    samples
-        .rates
-        .push((share * IN_FLIGHT) as f64 / started.elapsed().as_secs_f64());
+    samples.count(share, started);
     Ok(())
 }
 
 /// The first part of a round: one call after another.
-pub async fn lone<C: Caller>(caller: &C, settings: &Settings, samples: &mut Samples) -> Result<()> {
+pub async fn lone<C: LocalCaller>(
+    caller: &C,
+    settings: &Settings,
+    samples: &mut Samples,
+) -> Result<()> {
     for number in 0..settings.lone {
         let started = Instant::now();
         echo(caller, number as u64).await?;
@@ -99,44 +172,77 @@ pub async fn lone<C: Caller>(caller: &C, settings: &Settings, samples: &mut Samp
     Ok(())
 }
 
-async fn echo<C: Caller>(caller: &C, number: u64) -> Result<()> {
-    let payload: Payload = std::array::from_fn(|word| number.wrapping_mul(word as u64 + 1));
+fn message(number: u64) -> Payload {
+    std::array::from_fn(|word| number.wrapping_mul(word as u64 + 1))
+}
+
+async fn echo<C: LocalCaller>(caller: &C, number: u64) -> Result<()> {
+    let payload = message(number);
     ensure!(caller.call(payload).await? == payload, "the echo differs");
     Ok(())
 }
 
 /// Prints the table of one pinning.
 pub fn print(title: &str, samples: &[(&str, Samples)]) {
-    let us = |at: Duration| at.as_nanos() as f64 / 1000.0;
-    let raw = us(percentile(&samples[0].1.lone, 50));
-    let tonic = samples
-        .iter()
-        .find(|(kind, _)| kind.starts_with("tonic"))
-        .and_then(|(_, samples)| median(&samples.rates));
+    let find = |name: &str| samples.iter().find(|(kind, _)| kind.starts_with(name));
+    let rate = |name: &str| find(name).and_then(|(_, samples)| median(&samples.rates));
+    let raw = find("raw").map(|(_, samples)| us(percentile(&samples.lone, 50)));
+    let (tarpc, tonic) = (rate("tarpc"), rate("tonic"));
     println!("{title}");
     println!(
-        "{:<12} {:>9} {:>9} {:>9} {:>8} {:>12} {:>8}",
-        "", "p50 us", "p90 us", "p99 us", "x raw", "calls/s", "x tonic"
+        "{:<20} {:>9} {:>9} {:>9} {:>8} {:>12} {:>8} {:>8}",
+        "", "p50 us", "p90 us", "p99 us", "x raw", "calls/s", "x tarpc", "x tonic"
     );
     for (kind, samples) in samples {
-        let p50 = us(percentile(&samples.lone, 50));
-        let (rate, ratio) = match (median(&samples.rates), tonic) {
-            (Some(rate), Some(tonic)) => (format!("{rate:.0}"), format!("{:.2}", rate / tonic)),
-            _ => ("-".to_owned(), "-".to_owned()),
+        let [p50, p90, p99] = samples.percentiles().map(us);
+        let rate = median(&samples.rates);
+        let times = |other: Option<f64>| match (rate, other) {
+            (Some(rate), Some(other)) => format!("{:.2}", rate / other),
+            _ => "-".to_owned(),
         };
-        let (p90, p99) = (
-            us(percentile(&samples.lone, 90)),
-            us(percentile(&samples.lone, 99)),
-        );
         println!(
-            "{kind:<12} {p50:>9.2} {p90:>9.2} {p99:>9.2} {:>8.2} {rate:>12} {ratio:>8}",
-            p50 / raw
+            "{kind:<20} {p50:>9.2} {p90:>9.2} {p99:>9.2} {:>8} {:>12} {:>8} {:>8}",
+            raw.map_or("-".to_owned(), |raw| format!("{:.2}", p50 / raw)),
+            rate.map_or("-".to_owned(), |rate| format!("{rate:.0}")),
+            times(tarpc),
+            times(tonic),
         );
     }
     println!();
 }
 
-fn percentile(samples: &[Duration], percent: usize) -> Duration {
+/// Prints how shared memory compares with a bare word, and with iceoryx2.
+pub fn print_goals(samples: &[(&str, Samples)]) {
+    let p50 = |name: &str| {
+        let row = samples.iter().find(|(kind, _)| *kind == name);
+        row.map(|(_, samples)| us(percentile(&samples.lone, 50)))
+    };
+    let Some(spin) = p50(calls::SPIN) else {
+        return;
+    };
+    if let Some(gap) = p50(calls::GAP) {
+        println!(
+            "cell through shared memory: {:.2} times a bare word",
+            gap / spin
+        );
+    }
+    if let Some(iceoryx) = p50(calls::ICEORYX) {
+        println!("iceoryx2: {:.2} times a bare word", iceoryx / spin);
+        if let Some(gap) = p50(calls::GAP) {
+            println!(
+                "cell through shared memory is {:.2} times as fast as iceoryx2",
+                iceoryx / gap
+            );
+        }
+    }
+    println!();
+}
+
+pub fn us(at: Duration) -> f64 {
+    at.as_nanos() as f64 / 1000.0
+}
+
+pub fn percentile(samples: &[Duration], percent: usize) -> Duration {
     let mut sorted = samples.to_vec();
     sorted.sort();
     sorted
@@ -145,7 +251,7 @@ fn percentile(samples: &[Duration], percent: usize) -> Duration {
         .unwrap_or_default()
 }
 
-fn median(rates: &[f64]) -> Option<f64> {
+pub fn median(rates: &[f64]) -> Option<f64> {
     let mut sorted = rates.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied()

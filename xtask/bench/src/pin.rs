@@ -1,5 +1,7 @@
 //! Cores, and the machine in words.
 
+use std::sync::OnceLock;
+
 use anyhow::{Result, bail};
 
 /// The cores that this thread may use now.
@@ -24,7 +26,7 @@ pub fn restore(set: &libc::cpu_set_t) -> Result<()> {
 }
 
 /// The cores that this process may use.
-pub fn cores() -> Result<Vec<usize>> {
+fn cores() -> Result<Vec<usize>> {
     let set = current()?;
     // SAFETY: every index is below the size of the set.
     let usable = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
@@ -33,6 +35,27 @@ pub fn cores() -> Result<Vec<usize>> {
         bail!("this process may use no core");
     }
     Ok(cores)
+}
+
+/// What is measured: a title, the client's core, and the server's.
+pub fn pairs() -> Result<Vec<(&'static str, usize, usize)>> {
+    // Asked once: later this thread is pinned.
+    static CORES: OnceLock<Vec<usize>> = OnceLock::new();
+    let cores = CORES.get_or_init(|| cores().unwrap_or_default());
+    let [first, .., last] = cores.as_slice() else {
+        bail!("two cores are needed; this process may use {}", cores.len());
+    };
+    Ok(vec![
+        ("one core", *first, *first),
+        ("two cores", *first, *last),
+    ])
+}
+
+/// The cores of two sides that have one each.
+pub fn apart() -> Result<(usize, usize)> {
+    let pairs = pairs()?;
+    let (_, near, far) = pairs[pairs.len() - 1];
+    Ok((near, far))
 }
 
 /// Pins this thread.

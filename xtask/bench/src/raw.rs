@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
 
-use crate::{Caller, Payload};
+use crate::{Caller, Payload, payload};
 
 pub async fn serve(socket: &Path) -> Result<()> {
     let listener = UnixListener::bind(socket)?;
@@ -35,17 +35,10 @@ pub async fn connect(socket: &Path) -> Result<Raw> {
 
 impl Caller for Raw {
     async fn call(&self, payload: Payload) -> Result<Payload> {
-        let mut message = [0; 64];
-        for (bytes, word) in message.chunks_exact_mut(8).zip(payload) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
+        let mut message = payload::to_bytes(payload);
         let mut stream = self.0.lock().await;
         stream.write_all(&message).await?;
         stream.read_exact(&mut message).await?;
-        Ok(std::array::from_fn(|word| {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(&message[word * 8..][..8]);
-            u64::from_le_bytes(bytes)
-        }))
+        payload::from_bytes(&message)
     }
 }

@@ -24,9 +24,9 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// A 64-byte call over one Unix socket, beside raw tokio, tarpc and tonic
+    /// Calls, streams and large messages, beside the floor under them and other libraries
     Call {
-        /// `--rounds N`, `--lone N`, `--crowd N`
+        /// `--parts calls,quic,streams,bulk,frames`, `--rows NAME,…`, `--rounds N`, `--lone N`, `--crowd N`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },

@@ -17,7 +17,11 @@ mod echo {
     }
 }
 
+/// With an address, such as `127.0.0.1:0`, it serves the network instead of a socket.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    cell::serve_local(echo::handlers()).await
+    match std::env::args().nth(1) {
+        Some(address) => cell::serve_remote(echo::handlers(), &address).await,
+        None => cell::serve_local(echo::handlers()).await,
+    }
 }
