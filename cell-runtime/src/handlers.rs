@@ -299,10 +299,8 @@ impl Service for Served {
             Some(handler) => handler(Incoming::new(context, payload, self.state.clone())),
             None => {
                 let message = format!("`{}` has no route 0x{route:016x}", self.name);
-                Box::pin(std::future::ready(Err(Status::new(
-                    StatusCode::UnknownRoute,
-                    message,
-                ))))
+                let status = Status::new(StatusCode::UnknownRoute, message);
+                CallFuture::new(std::future::ready(Err(status)))
             }
         }
     }

@@ -60,6 +60,7 @@ pub mod schema;
 pub mod server;
 pub mod service;
 pub mod shader;
+mod spare;
 pub mod stream;
 pub mod synapse;
 pub mod transport;

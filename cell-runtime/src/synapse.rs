@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::client::{CallOptions, Client, Target};
 use crate::handlers::{RAW_ROUTE, message_route};
-use crate::protein::{Protein, decode, encode};
+use crate::protein::{Protein, archive, decode};
 use crate::server::Reply;
 use crate::service::current;
 use crate::vesicle::Vesicle;
@@ -60,10 +60,8 @@ impl Synapse {
 
     /// Sends a message to the handler that `Handlers::on::<Req, _>` added, and gives its answer.
     pub async fn ask<Req: Protein, Res: Protein>(&self, request: &Req) -> Result<Res, Error> {
-        let request = encode(request).map_err(|error| Error::Codec(error.to_string()))?;
-        let answer = self
-            .send(message_route::<Req>(), Vesicle::from_aligned(request))
-            .await?;
+        let request = archive(request).map_err(|error| Error::Codec(error.to_string()))?;
+        let answer = self.send(message_route::<Req>(), request).await?;
         decode(&answer).map_err(|error| {
             Error::Codec(format!(
                 "the answer is no archive of `{}`: {error}",

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::client::{Client, OpenCall, Target};
-use crate::protein::{Protein, decode, encode};
+use crate::protein::{self, Protein, decode};
 use crate::server::Reply;
 use crate::stream::{Failure, Streaming, collect};
 use crate::synapse::options;
@@ -135,7 +135,7 @@ impl TypedClient {
 }
 
 fn archive<T: Protein>(request: &T) -> Result<Vesicle, Error> {
-    encode(request).map(Vesicle::from_aligned).map_err(|error| {
+    protein::archive(request).map_err(|error| {
         Error::Codec(format!(
             "the request cannot be archived as `{}`: {error}",
             T::TY

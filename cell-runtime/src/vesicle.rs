@@ -6,31 +6,50 @@ use std::sync::Arc;
 
 use rkyv::util::AlignedVec;
 
+use crate::spare::{self, Buffer, Draft};
+
 /// The alignment of every payload, in bytes: the largest that an archive can need (`u128`).
 pub const ALIGNMENT: usize = 16;
 
 /// An aligned buffer that holds one archived message; cloning it shares the bytes.
 #[derive(Clone)]
-pub struct Vesicle(Arc<AlignedVec<ALIGNMENT>>);
+pub struct Vesicle(
+    /// There until it is dropped.
+    Option<Buffer>,
+);
 
 impl Vesicle {
     /// Copies `bytes` into a buffer that starts on a 16-byte boundary.
     pub fn wrap(bytes: impl AsRef<[u8]>) -> Vesicle {
         let bytes = bytes.as_ref();
         // Also an empty one owns memory: a vector without any has no aligned start.
-        let mut aligned = AlignedVec::with_capacity(bytes.len().max(1));
-        aligned.extend_from_slice(bytes);
-        Vesicle::from_aligned(aligned)
+        let mut draft = Draft::take();
+        draft.bytes().reserve(bytes.len().max(1));
+        draft.bytes().extend_from_slice(bytes);
+        Vesicle::drafted(draft)
+    }
+
+    /// Takes what was written.
+    pub(crate) fn drafted(draft: Draft) -> Vesicle {
+        Vesicle(Some(draft.finish()))
     }
 
     /// Takes a buffer that is aligned already, without a copy.
     pub fn from_aligned(bytes: AlignedVec<ALIGNMENT>) -> Vesicle {
-        Vesicle(Arc::new(bytes))
+        Vesicle(Some(Arc::new(bytes)))
     }
 
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
-        &self.0
+        self.0.as_ref().map_or(&[], |buffer| buffer.as_slice())
+    }
+}
+
+impl Drop for Vesicle {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.0.take() {
+            spare::keep(buffer);
+        }
     }
 }
 
@@ -58,6 +77,6 @@ impl Eq for Vesicle {}
 
 impl fmt::Debug for Vesicle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vesicle({} bytes)", self.0.len())
+        write!(f, "Vesicle({} bytes)", self.len())
     }
 }

@@ -1,5 +1,6 @@
 //! A Unix socket, with the little that rings need of it: bells and one descriptor.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -102,24 +103,25 @@ fn retry(mut operation: impl FnMut() -> nix::Result<usize>) -> io::Result<usize>
     }
 }
 
+thread_local! {
+    /// Room for descriptors: a client whose server offers no shared memory looks for one at every read.
+    static SPACE: RefCell<Vec<u8>> = RefCell::new(nix::cmsg_space!([RawFd; 2]));
+}
+
 /// Every descriptor that comes is owned at once, so that none stays open unseen; the last one counts.
 fn receive_with(socket: RawFd, buf: &mut [u8], slot: &mut Option<OwnedFd>) -> nix::Result<usize> {
-    let mut space = nix::cmsg_space!([RawFd; 2]);
     let mut parts = [io::IoSliceMut::new(buf)];
-    let message = recvmsg::<()>(
-        socket,
-        &mut parts,
-        Some(&mut space),
-        MsgFlags::MSG_CMSG_CLOEXEC,
-    )?;
-    let len = message.bytes;
-    for part in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(descriptors) = part {
-            for descriptor in descriptors {
-                // SAFETY: the kernel has just made it for this process, and nothing else knows its number.
-                *slot = Some(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    SPACE.with_borrow_mut(|space| {
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let message = recvmsg::<()>(socket, &mut parts, Some(space), flags)?;
+        for part in message.cmsgs()? {
+            if let ControlMessageOwned::ScmRights(descriptors) = part {
+                for descriptor in descriptors {
+                    // SAFETY: the kernel has just made it for this process, and nothing else knows its number.
+                    *slot = Some(unsafe { OwnedFd::from_raw_fd(descriptor) });
+                }
             }
         }
-    }
-    Ok(len)
+        Ok(message.bytes)
+    })
 }

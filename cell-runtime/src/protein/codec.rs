@@ -3,11 +3,14 @@
 use std::num::NonZeroUsize;
 
 use rkyv::api::access_with_context;
+use rkyv::api::high::to_bytes_in;
 use rkyv::rancor::{self, Strategy};
 use rkyv::util::AlignedVec;
 use rkyv::validation::archive::ArchiveValidator;
 
 use super::{Protein, Wired};
+use crate::spare::Draft;
+use crate::vesicle::Vesicle;
 
 /// The form in which a `T` lies in a message.
 pub type Archived<T> = <T as Protein>::Archived;
@@ -21,6 +24,14 @@ pub const DEPTH_MAX: NonZeroUsize = NonZeroUsize::new(128).expect("128 is not 0"
 /// Archives a value. Fails only for a string or archive that is too large for the format.
 pub fn encode<T: Protein>(value: &T) -> Result<AlignedVec<16>, rancor::Error> {
     rkyv::to_bytes(Wired::new(value))
+}
+
+/// As [`encode`], into a buffer that was used before where there is one.
+pub(crate) fn archive<T: Protein>(value: &T) -> Result<Vesicle, rancor::Error> {
+    let mut draft = Draft::take();
+    let bytes = std::mem::take(draft.bytes());
+    *draft.bytes() = to_bytes_in(Wired::new(value), bytes)?;
+    Ok(Vesicle::drafted(draft))
 }
 
 /// Validates an archive and gives its root, in place. `bytes` must start on a 16-byte boundary.

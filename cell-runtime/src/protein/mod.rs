@@ -15,6 +15,7 @@ mod text;
 mod tuples;
 mod wired;
 
+pub(crate) use codec::archive;
 pub use codec::{Archived, DEPTH_MAX, Validator, access, decode, encode};
 pub use items::ArchivedItems;
 #[doc(hidden)]

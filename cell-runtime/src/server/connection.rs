@@ -72,7 +72,9 @@ impl<W: Writer> Shared<W> {
     fn finish(&self, id: u64, result: Result<Reply, Status>, began: Option<Instant>) {
         self.metrics.answered(result.is_ok(), began, Instant::now);
         let mut inner = self.lock();
-        inner.forget(id);
+        if let Some((_, token)) = inner.forget(id) {
+            token.keep();
+        }
         inner.state.respond(id, result);
         inner.send(&self.writer);
     }
@@ -410,7 +412,7 @@ async fn start<W: Writer>(
     };
     // How long a stream lives says nothing about how fast the cell answers.
     let began = began.filter(|_| !call.streams);
-    let token = CancelToken::default();
+    let token = CancelToken::take();
     let context = CallContext {
         deadline: call.deadline,
         caller: caller.clone(),
@@ -426,6 +428,8 @@ async fn start<W: Writer>(
         Err(payload) => return answer(shared, call.id, Err(panicked(&*payload)), began),
     };
     if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await {
+        drop(future);
+        token.keep();
         return answer(shared, call.id, result, began);
     }
     let mut inner = shared.lock();
@@ -447,6 +451,8 @@ async fn start<W: Writer>(
                     "the deadline passed while the handler worked",
                 ))
             });
+        // Nobody but the connection has it now, which keeps it for another call.
+        drop(late);
         end(permit);
         on_end.finish(id, result, began);
     });

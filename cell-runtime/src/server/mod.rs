@@ -1,5 +1,7 @@
 //! The serving side: accepts connections, starts calls, drains.
 
+mod call_future;
+mod cancel;
 mod connection;
 mod load;
 mod panics;
@@ -8,6 +10,8 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+pub use call_future::CallFuture;
+pub use cancel::CancelToken;
 pub use load::LoadLimits;
 pub use refuse::refuse_all;
 pub use streams::CallStreams;
@@ -15,9 +19,8 @@ pub(crate) use streams::Port;
 
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -39,21 +42,6 @@ pub struct Caller {
     pub uid: Option<u32>,
 }
 
-/// Tells work that outlives its handler that the caller has gone. The handler itself is simply dropped.
-#[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
-
-impl CancelToken {
-    /// Whether the caller has gone, or the deadline has passed.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
 /// What a call brings besides its arguments.
 #[derive(Clone, Debug)]
 pub struct CallContext {
@@ -68,9 +56,6 @@ pub struct CallContext {
     /// The items that go with it.
     pub streams: CallStreams,
 }
-
-/// A running call.
-pub type CallFuture = Pin<Box<dyn Future<Output = Result<Reply, Status>> + Send>>;
 
 /// A set of routes over bytes; typed handlers are built on it.
 pub trait Service: Send + Sync + 'static {

@@ -15,7 +15,7 @@ impl Future for CatchPanic {
     type Output = Result<Reply, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)))
+        std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(cx)))
             .unwrap_or_else(|payload| Poll::Ready(Err(panicked(&*payload))))
     }
 }

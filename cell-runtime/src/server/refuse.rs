@@ -44,6 +44,6 @@ impl Service for Unavailable {
 
     fn call(&self, _route: RouteId, _context: CallContext, _payload: Vesicle) -> CallFuture {
         let status = Status::new(StatusCode::Unavailable, self.reason.borrow().clone());
-        Box::pin(std::future::ready(Err(status)))
+        CallFuture::new(std::future::ready(Err(status)))
     }
 }

@@ -51,7 +51,7 @@ impl Service for Gated {
     fn call(&self, route: RouteId, _context: CallContext, _payload: Vesicle) -> CallFuture {
         self.started.fetch_add(1, Ordering::SeqCst);
         let gate = Arc::clone(&self.gate);
-        Box::pin(async move {
+        CallFuture::new(async move {
             if route == BIG {
                 return Ok(Reply::Ok(Vesicle::wrap(vec![7; MEBIBYTE])));
             }

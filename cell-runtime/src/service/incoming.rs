@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::handlers::AnyState;
-use crate::protein::{Protein, encode};
+use crate::protein::{self, Protein};
 use crate::server::{CallContext, CallFuture, CallStreams, Reply, Status, StatusCode};
 use crate::stream::Stream;
 use crate::vesicle::Vesicle;
@@ -48,7 +48,7 @@ impl Incoming {
         Fut: Future<Output = Result<Reply, Status>> + Send + 'static,
     {
         let context = self.context.clone();
-        Box::pin(CURRENT.scope(context, handler(self)))
+        CallFuture::new(CURRENT.scope(context, handler(self)))
     }
 
     /// The items that go with the call.
@@ -104,7 +104,7 @@ pub fn answer_result<T: Protein, E: Protein>(result: &Result<T, E>) -> Result<Re
 }
 
 fn archive<T: Protein>(value: &T) -> Result<Vesicle, Status> {
-    encode(value).map(Vesicle::from_aligned).map_err(|error| {
+    protein::archive(value).map_err(|error| {
         let message = format!("the answer cannot be archived as `{}`: {error}", T::TY);
         Status::new(StatusCode::Internal, message)
     })

@@ -29,10 +29,9 @@ impl<T: Protein> View<T> {
 
     /// A message in memory as a view, as in a unit test of a handler that takes one.
     pub fn new(value: &T) -> Result<View<T>, crate::Error> {
-        let frame = crate::protein::encode(value)
+        let frame = crate::protein::archive(value)
             .map_err(|error| crate::Error::Codec(error.to_string()))?;
-        View::open(Vesicle::from_aligned(frame))
-            .map_err(|error| crate::Error::Codec(error.to_string()))
+        View::open(frame).map_err(|error| crate::Error::Codec(error.to_string()))
     }
 
     /// A part of the message.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use crate::protein::{Protein, encode};
+use crate::protein::{self, Protein};
 use crate::server::{Reply, Status, StatusCode};
 use crate::service::{Incoming, answer, answer_result};
 use crate::vesicle::Vesicle;
@@ -155,7 +155,7 @@ fn next_limit(most: usize, items: usize, bytes: usize) -> usize {
 }
 
 fn archive<T: Protein>(items: &Vec<T>) -> Result<Vesicle, Status> {
-    encode(items).map(Vesicle::from_aligned).map_err(|error| {
+    protein::archive(items).map_err(|error| {
         let message = format!("items cannot be archived as `{}`: {error}", T::TY);
         Status::new(StatusCode::Internal, message)
     })

@@ -1,7 +1,8 @@
-use rkyv::util::AlignedVec;
+use std::fmt;
 
 use super::{HEADER_LEN, Header, Limits, Violation};
-use crate::vesicle::{ALIGNMENT, Vesicle};
+use crate::spare::Draft;
+use crate::vesicle::Vesicle;
 
 /// The largest first allocation for a payload that has not arrived yet: a peer that announces much and sends little
 /// costs no more than this.
@@ -31,7 +32,6 @@ pub fn encode_frame(mut header: Header, ext: &[u8], payload: &[u8], out: &mut Ve
 }
 
 /// Cuts a byte stream into frames, however it is split.
-#[derive(Debug)]
 pub struct FrameDecoder {
     limits: Limits,
     head: [u8; HEADER_LEN],
@@ -39,11 +39,10 @@ pub struct FrameDecoder {
     open: Option<OpenFrame>,
 }
 
-#[derive(Debug)]
 struct OpenFrame {
     header: Header,
     ext: Vec<u8>,
-    payload: AlignedVec<ALIGNMENT>,
+    payload: Draft,
 }
 
 impl FrameDecoder {
@@ -69,10 +68,14 @@ impl FrameDecoder {
             let header = Header::decode(&self.head, &self.limits)?;
             self.head_len = 0;
             let payload_len = header.len as usize - usize::from(header.ext_len);
+            let mut payload = Draft::take();
+            payload
+                .bytes()
+                .reserve(payload_len.clamp(1, EAGER_BYTES_MAX));
             self.open = Some(OpenFrame {
                 header,
                 ext: Vec::new(),
-                payload: AlignedVec::with_capacity(payload_len.clamp(1, EAGER_BYTES_MAX)),
+                payload,
             });
         }
         let Some(open) = &mut self.open else {
@@ -82,23 +85,34 @@ impl FrameDecoder {
         open.ext
             .extend_from_slice(take(input, ext_len - open.ext.len()));
         let payload_len = open.header.len as usize - ext_len;
+        let payload = open.payload.bytes();
         if open.ext.len() == ext_len {
-            open.payload
-                .extend_from_slice(take(input, payload_len - open.payload.len()));
+            payload.extend_from_slice(take(input, payload_len - payload.len()));
         }
-        if open.ext.len() < ext_len || open.payload.len() < payload_len {
+        if open.ext.len() < ext_len || payload.len() < payload_len {
             return Ok(None);
         }
         Ok(self.open.take().map(|open| Frame {
             header: open.header,
             ext: open.ext,
-            payload: Vesicle::from_aligned(open.payload),
+            payload: Vesicle::drafted(open.payload),
         }))
     }
 
     /// Whether the stream may end here without cutting a frame.
     pub fn is_at_boundary(&self) -> bool {
         self.head_len == 0 && self.open.is_none()
+    }
+}
+
+impl fmt::Debug for FrameDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = self.open.as_ref().map(|open| open.header);
+        write!(
+            f,
+            "FrameDecoder({} bytes of a header, {open:?})",
+            self.head_len
+        )
     }
 }
 

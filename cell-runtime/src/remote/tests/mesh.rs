@@ -147,7 +147,7 @@ impl Service for Echo {
             Arc::clone(&self.gate),
             self.name,
         );
-        Box::pin(async move {
+        CallFuture::new(async move {
             match route {
                 ECHO => Ok(Reply::Ok(payload)),
                 GATE => {

@@ -51,7 +51,7 @@ impl Service for Counting {
     fn call(&self, _route: RouteId, _context: CallContext, payload: Vesicle) -> CallFuture {
         let mut ledger = self.0.0.lock().unwrap();
         *ledger.entry(payload.as_slice().to_vec()).or_default() += 1;
-        Box::pin(async move { Ok(Reply::Ok(payload)) })
+        CallFuture::new(async move { Ok(Reply::Ok(payload)) })
     }
 }
 
