@@ -1,5 +1,7 @@
 //! How often a call asks the allocator for memory, counted on either side once the connection has warmed up.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is missing by its panic")]
+
 extern crate cell_runtime as cell_sdk;
 
 use std::alloc::{GlobalAlloc, Layout, System};
