@@ -19,7 +19,7 @@ impl Ring {
     pub(super) fn new(junction: Junction) -> Ring {
         Ring {
             junction,
-            spin: Spin::default(),
+            spin: Spin::of_caller(),
             buf: vec![0; READ_BYTES],
             events: Vec::new(),
         }

@@ -20,10 +20,10 @@ const CALLER: Duration = Duration::from_micros(4);
 /// How long a connection's task looks before it lets others run.
 const TURN: Duration = Duration::from_micros(5);
 
-/// How long a connection's task looks before it sleeps: about what waking another process costs, so that looking in vain costs
+/// How long a connection's task looks before it sleeps: about what going to sleep and waking costs both processes, so that looking in vain costs
 /// no more than twice what sleeping at once would have (the bound of competitive spinning; Karlin et al., "Empirical Studies of
 /// Competitive Spinning for a Shared-Memory Multiprocessor", 1991), and a caller that was just woken is still met.
-const TASK: Duration = Duration::from_micros(60);
+const TASK: Duration = Duration::from_micros(100);
 
 /// Between two looks at the clock, which costs as much as a few looks at the memory.
 const LOOKS: u32 = 16;
@@ -80,7 +80,7 @@ impl Looker {
     pub(crate) fn new(junction: Junction) -> Looker {
         Looker {
             junction,
-            spin: Spin::default(),
+            spin: Spin::of_task(),
             until: None,
             spent: false,
         }

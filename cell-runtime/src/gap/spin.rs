@@ -6,9 +6,6 @@ const MISS_COST: u32 = 6;
 /// The most that can be saved up.
 const CREDIT_MAX: u32 = 16;
 
-/// The longest pause, as a power of two of waits that go by.
-const PAUSE_BITS_MAX: u32 = 8;
-
 /// Learns from what earlier looks brought. Two processes on one core never meet while one of them looks, and a handler that
 /// takes its time is not worth burning a core for: there looking dies out, but for a try now and then.
 #[derive(Debug)]
@@ -16,19 +13,29 @@ pub(crate) struct Spin {
     credit: u32,
     pause: u32,
     pause_bits: u32,
+    pause_bits_max: u32,
 }
 
-impl Default for Spin {
-    fn default() -> Spin {
+impl Spin {
+    /// For a caller, whose looks are short: at most 16 waits go by without one.
+    pub(crate) fn of_caller() -> Spin {
+        Spin::new(4)
+    }
+
+    /// For a connection's task, whose looks are long: at most 128.
+    pub(crate) fn of_task() -> Spin {
+        Spin::new(7)
+    }
+
+    fn new(pause_bits_max: u32) -> Spin {
         Spin {
             credit: CREDIT_MAX,
             pause: 0,
             pause_bits: 0,
+            pause_bits_max,
         }
     }
-}
 
-impl Spin {
     /// Whether to look before this wait.
     pub(crate) fn wants(&mut self) -> bool {
         if self.pause == 0 {
@@ -53,7 +60,7 @@ impl Spin {
             None => {
                 self.credit = 0;
                 self.pause = 1 << self.pause_bits;
-                self.pause_bits = (self.pause_bits + 1).min(PAUSE_BITS_MAX);
+                self.pause_bits = (self.pause_bits + 1).min(self.pause_bits_max);
             }
         }
     }
@@ -81,21 +88,22 @@ mod tests {
 
     #[test]
     fn looking_dies_out_where_it_brings_too_little_and_comes_back() {
-        let mut spin = Spin::default();
-        assert_eq!(looks(&mut spin, 1000, |_| true), 1000);
-        let wasted = looks(&mut spin, 10_000, |_| false);
-        assert!(wasted < 60, "{wasted} of 10,000");
-        // A peer that is fast again is found again within a few hundred waits.
-        let found = looks(&mut spin, 1000, |_| true);
-        assert!(found > 700, "{found} of 1,000");
-        // Every other time is too rare.
-        let wasted = looks(&mut spin, 10_000, |look| look % 2 == 0);
-        assert!(wasted < 200, "{wasted} of 10,000");
+        for (mut spin, wasted_max) in [(Spin::of_task(), 100), (Spin::of_caller(), 700)] {
+            assert_eq!(looks(&mut spin, 1000, |_| true), 1000);
+            let wasted = looks(&mut spin, 10_000, |_| false);
+            assert!(wasted < wasted_max, "{wasted} of 10,000");
+            // A peer that is fast again is found again within a few hundred waits.
+            let found = looks(&mut spin, 1000, |_| true);
+            assert!(found > 850, "{found} of 1,000");
+            // Every other time is too rare.
+            let wasted = looks(&mut spin, 10_000, |look| look % 2 == 0);
+            assert!(wasted < 2 * wasted_max, "{wasted} of 10,000");
+        }
     }
 
     #[test]
     fn a_miss_now_and_then_changes_nothing() {
-        let mut spin = Spin::default();
+        let mut spin = Spin::of_task();
         assert_eq!(looks(&mut spin, 1000, |look| look % 8 != 0), 1000);
     }
 }
