@@ -1,6 +1,9 @@
 //! How often a call asks the allocator for memory, counted on either side once the connection has warmed up.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is missing by its panic")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says what is missing by its panic"
+)]
 
 extern crate cell_runtime as cell_sdk;
 

@@ -22,6 +22,7 @@ mod escape;
 mod explained;
 mod failures;
 mod flood;
+mod gap;
 mod kill;
 mod kill_bomb;
 mod kill_torture;

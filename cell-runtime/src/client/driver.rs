@@ -244,5 +244,6 @@ impl Drop for CloseOnDrop {
         );
         // The value may live on in a pool; the server is not kept waiting for it. It has gone where this fails.
         let _ = self.0.writer().close_write();
+        self.0.leave_ring();
     }
 }

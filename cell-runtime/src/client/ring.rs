@@ -47,6 +47,16 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// The connection is over.
+    pub(super) fn leave_ring(&self) {
+        self.lock().ring = None;
+        if let Some(junction) = &self.junction {
+            junction.release();
+        }
+    }
+}
+
 impl Inner {
     /// Moves on into shared memory.
     pub(super) fn enter_ring(&mut self) {

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::Junction;
+use super::segment::Glance;
 use super::spin::Spin;
 
 /// How long a caller looks for its answer in place. Short, as it may have other calls to start.
@@ -96,6 +97,10 @@ impl Looker {
         }
     }
 
+    fn glance(&self, look: impl FnOnce(&Glance) -> bool) -> bool {
+        self.junction.0.glance(look)
+    }
+
     /// Something came: looking may be worth while again.
     pub(crate) fn reset(&mut self) {
         self.spent = false;
@@ -112,21 +117,21 @@ impl Looker {
             return Poll::Ready(());
         }
         if self.until.is_none() {
-            if !self.junction.is_empty() {
+            if self.glance(|glance| !glance.is_empty()) {
                 return Poll::Ready(());
             }
             if !self.spin.wants() {
                 self.spent = true;
                 return Poll::Ready(());
             }
-            if look(FREE_LOOKS, &mut || !self.junction.is_empty()) {
+            if self.glance(|glance| look(FREE_LOOKS, &mut || !glance.is_empty())) {
                 self.spin.hit();
                 return Poll::Ready(());
             }
             self.until = Some(Until::new());
         }
         let turn = TURN / LOOKING.load(Ordering::Relaxed).max(1);
-        if run(turn, || !self.junction.is_empty()) {
+        if self.glance(|glance| run(turn, || !glance.is_empty())) {
             self.until = None;
             self.spin.hit();
             return Poll::Ready(());

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -27,17 +27,21 @@ pub(super) struct Link {
     /// The other process has gone.
     gone: AtomicBool,
     /// A glance at what comes in, for those who spin.
-    glance: OnceLock<Glance>,
+    glance: RwLock<Option<Glance>>,
 }
 
 enum ReadSide {
     Socket,
     Ring(Consumer<Mapped>),
+    /// The ring was given back.
+    Over,
 }
 
 enum WriteSide {
     Socket(Option<Switch>),
     Ring(Producer<Mapped>),
+    /// The ring was given back.
+    Over,
 }
 
 /// The writing side moves into the ring after so many more bytes.
@@ -113,7 +117,7 @@ impl Link {
             bell: Waker::from(Arc::clone(&sleepers)),
             sleepers,
             gone: AtomicBool::new(false),
-            glance: OnceLock::new(),
+            glance: RwLock::new(None),
         })
     }
 
@@ -127,7 +131,7 @@ impl Link {
     pub(super) fn offer(&self, queue: impl FnOnce() -> (usize, usize)) -> io::Result<()> {
         let (segment, descriptor) = Segment::make()?;
         lock(&self.arriving).ring = Some(segment.consumer(Direction::ToServer));
-        let _ = self.glance.set(segment.glance(Direction::ToServer));
+        self.set_glance(Some(segment.glance(Direction::ToServer)));
         let (before, after) = queue();
         *lock(&self.write) = WriteSide::Socket(Some(Switch {
             before,
@@ -155,7 +159,7 @@ impl Link {
         })?;
         let segment = Segment::take(&descriptor)?;
         *lock(&self.read) = ReadSide::Ring(segment.consumer(Direction::ToClient));
-        let _ = self.glance.set(segment.glance(Direction::ToClient));
+        self.set_glance(Some(segment.glance(Direction::ToClient)));
         *lock(&self.write) = WriteSide::Socket(Some(Switch {
             before: 0,
             after,
@@ -173,9 +177,26 @@ impl Link {
         }
     }
 
-    /// Whether nothing seems to come in; a hint.
-    pub(super) fn is_empty(&self) -> bool {
-        self.glance.get().is_none_or(Glance::is_empty)
+    fn set_glance(&self, glance: Option<Glance>) {
+        *self.glance.write().unwrap_or_else(PoisonError::into_inner) = glance;
+    }
+
+    /// Gives `look` a way to see whether something comes in; `false` where there is none.
+    pub(super) fn glance(&self, look: impl FnOnce(&Glance) -> bool) -> bool {
+        let glance = self.glance.read().unwrap_or_else(PoisonError::into_inner);
+        glance.as_ref().is_some_and(look)
+    }
+
+    /// The connection is over: the memory goes, although somebody may still hold on to the connection.
+    pub(super) fn release(&self) {
+        self.set_glance(None);
+        *lock(&self.arriving) = Arriving::default();
+        if let side @ ReadSide::Ring(_) = &mut *lock(&self.read) {
+            *side = ReadSide::Over;
+        }
+        if let side @ (WriteSide::Ring(_) | WriteSide::Socket(Some(_))) = &mut *lock(&self.write) {
+            *side = WriteSide::Over;
+        }
     }
 
     /// Asks for no bell: somebody is about to look.
@@ -237,6 +258,9 @@ impl Link {
 
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut read = lock(&self.read);
+        if let ReadSide::Over = &*read {
+            return Poll::Ready(Ok(()));
+        }
         let ReadSide::Ring(ring) = &mut *read else {
             drop(read);
             let mut arriving = lock(&self.arriving);
@@ -335,6 +359,7 @@ impl LocalWriter {
                 }
                 Ok(len)
             }
+            WriteSide::Over => Err(io::ErrorKind::BrokenPipe.into()),
             WriteSide::Ring(_) if link.is_gone() => Err(io::ErrorKind::BrokenPipe.into()),
             WriteSide::Ring(ring) => {
                 let len = ring.write(bytes)?;
@@ -354,6 +379,7 @@ impl LocalWriter {
         let link = &*self.0;
         loop {
             match &mut *lock(&link.write) {
+                WriteSide::Over => return Poll::Ready(Ok(())),
                 WriteSide::Socket(_) => return link.socket.poll_write_ready(cx),
                 WriteSide::Ring(ring) => {
                     if link.is_gone() || !ring.wait()? {
@@ -369,6 +395,7 @@ impl LocalWriter {
     /// Ends this half.
     pub(crate) fn close_write(&self) -> io::Result<()> {
         match &*lock(&self.0.write) {
+            WriteSide::Over => Ok(()),
             WriteSide::Socket(_) => self.0.socket.shutdown(),
             WriteSide::Ring(ring) => {
                 ring.close();

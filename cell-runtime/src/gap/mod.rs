@@ -80,9 +80,9 @@ impl Junction {
         self.0.accepted();
     }
 
-    /// Whether nothing seems to come in; a hint.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The connection is over: the memory goes, although somebody may still hold on to the connection.
+    pub(crate) fn release(&self) {
+        self.0.release();
     }
 
     /// Asks for no bell: somebody is about to look, and then to read until nothing is there.
@@ -92,7 +92,7 @@ impl Junction {
 
     /// A caller's look for its answer; whether something came.
     pub(crate) fn look(&self) -> bool {
-        burst::caller(|| !self.0.is_empty())
+        self.0.glance(|glance| burst::caller(|| !glance.is_empty()))
     }
 
     /// Reads what is there; nothing asks for a bell.
