@@ -40,6 +40,8 @@ pub(super) struct Shared {
     /// Told when a call ends while others wait for their turn.
     pub(super) room: Notify,
     pub(super) junction: Option<Junction>,
+    /// It carries a single call.
+    pub(super) one_call: bool,
 }
 
 pub(super) struct Inner {
@@ -90,6 +92,7 @@ impl Connection {
     pub fn open<S: Stream>(stream: S, hello: &Hello, limits: Limits) -> Connection {
         let read_bytes = stream.read_bytes();
         let junction = stream.junction();
+        let one_call = stream.carries_one_call();
         let mut hello = hello.clone();
         if let Some(junction) = &junction {
             junction.expect();
@@ -115,6 +118,7 @@ impl Connection {
             writer: Box::new(writer),
             room: Notify::new(),
             junction,
+            one_call,
         });
         tokio::spawn(driver::drive(Arc::clone(&shared), reader, read_bytes));
         Connection {

@@ -56,6 +56,8 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
             _ => 0,
         };
         match step {
+            // Its end leaves together with what its owner sends next elsewhere.
+            Step::Woken if shared.lock().is_abandoned() => return,
             Step::Woken => {
                 // Callers that were woken by one read run first; then one write sends all that they queued.
                 tokio::task::yield_now().await;
@@ -70,9 +72,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
                     drop(inner);
                     return close(&shared, &reason);
                 }
-                if inner.state.is_finished()
-                    || (inner.orphaned && inner.state.in_flight() == 0 && !inner.has_output())
-                {
+                if inner.state.is_finished() || inner.is_abandoned() {
                     return;
                 }
             }
@@ -206,6 +206,11 @@ fn poll_step<R: AsyncRead + Unpin>(
 }
 
 impl Inner {
+    /// Nobody can start a call, and nothing is left to do.
+    fn is_abandoned(&mut self) -> bool {
+        self.orphaned && self.state.in_flight() == 0 && !self.has_output()
+    }
+
     pub(super) fn take_in(
         &mut self,
         bytes: &[u8],
@@ -242,8 +247,11 @@ impl Drop for CloseOnDrop {
             &self.0,
             "the runtime that drove the connection was shut down",
         );
-        // The value may live on in a pool; the server is not kept waiting for it. It has gone where this fails.
-        let _ = self.0.writer().close_write();
+        // The value may live on in a pool; the server is not kept waiting for it. It has gone where this fails. A stream of one
+        // call ends with its owner, whose next call then shares a packet with that end.
+        if !self.0.one_call {
+            let _ = self.0.writer().close_write();
+        }
         self.0.leave_ring();
     }
 }

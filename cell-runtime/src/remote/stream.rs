@@ -72,6 +72,10 @@ impl Stream for QuicStream {
         None
     }
 
+    fn carries_one_call(&self) -> bool {
+        true
+    }
+
     fn read_bytes(&self) -> usize {
         READ_BYTES
     }

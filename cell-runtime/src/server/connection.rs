@@ -5,24 +5,22 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout_at};
 
 use super::load::{Load, Permit};
 use super::panics::{CatchPanic, panicked};
+use super::shared::{Inner, Shared};
 use super::streams::{CallStreams, ConnectionPort, Slot, take_items};
 use super::{CallContext, Caller, CancelToken, ServerOptions, Service};
-use crate::gap::{Junction, Looker};
-use crate::metrics::Metrics;
+use crate::gap::Looker;
 use crate::transport::{Stream, Writer};
 use crate::wire::{
     IdMap, IncomingCall, Reply, ServerEvent, ServerState, Serving, Status, StatusCode,
@@ -31,123 +29,9 @@ use crate::wire::{
 /// How long a drained connection waits for its client to close before it does so itself.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// Answers that a peer does not read may pile up to this many bytes; then its requests are no longer read.
-const UNREAD_BYTES_MAX: usize = 32 << 20;
-
 /// A peer that asks for more and more and reads none of it, although its requests are no longer read: calls that were in
 /// flight by then may still be answered, each with a whole payload.
 const ABANDONED_BYTES_MAX: usize = 256 << 20;
-
-/// With more calls in flight than these a connection is under load.
-const QUIET_CALLS_MAX: usize = 4;
-
-pub(super) struct Shared<W> {
-    inner: Mutex<Inner>,
-    pub(super) writer: W,
-    metrics: Arc<Metrics>,
-}
-
-pub(super) struct Inner {
-    pub(super) state: ServerState,
-    task: Option<Waker>,
-    woken: bool,
-    blocked: bool,
-    broken: bool,
-    /// An answer was written in place since the task last ran.
-    wrote_inline: bool,
-    running: IdMap<(AbortHandle, CancelToken)>,
-    /// The calls in flight that have streams.
-    pub(super) streams: IdMap<Slot>,
-    /// Somebody waits for the peer to read.
-    pub(super) congested: bool,
-}
-
-impl<W: Writer> Shared<W> {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends a call that did not finish at once. A lone answer is written in place; under load the task sends
-    /// many in one write.
-    fn finish(&self, id: u64, result: Result<Reply, Status>, began: Option<Instant>) {
-        self.metrics.answered(result.is_ok(), began, Instant::now);
-        let mut inner = self.lock();
-        if let Some((_, token)) = inner.forget(id) {
-            token.keep();
-        }
-        inner.state.respond(id, result);
-        inner.send(&self.writer);
-    }
-}
-
-impl Inner {
-    /// A call is over.
-    pub(super) fn forget(&mut self, id: u64) -> Option<(AbortHandle, CancelToken)> {
-        if !self.streams.is_empty() {
-            self.streams.remove(&id);
-        }
-        self.running.remove(&id)
-    }
-
-    /// Sends what is queued: a lone frame in place, many in one write of the task.
-    pub(super) fn send<W: Writer>(&mut self, writer: &W) {
-        let is_quiet = self.state.in_flight() < QUIET_CALLS_MAX;
-        if is_quiet && !self.blocked && !std::mem::replace(&mut self.wrote_inline, true) {
-            self.flush(writer);
-        }
-        if !self.state.out().is_empty() || self.state.is_finished() {
-            self.wake();
-        }
-    }
-
-    fn flush<W: Writer>(&mut self, writer: &W) {
-        let out = self.state.out();
-        while !out.is_empty() {
-            match writer.try_write(out.pending()) {
-                Ok(len) => out.advance(len),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    out.compact();
-                    self.blocked = true;
-                    self.relieve();
-                    return;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Nobody will read the answers: the connection and its calls end.
-                Err(_) => {
-                    self.broken = true;
-                    return;
-                }
-            }
-        }
-        self.blocked = false;
-        self.relieve();
-    }
-
-    /// Moves the connection into shared memory; where there can be none it stays as it is.
-    fn offer_gap(&mut self, junction: Option<&Junction>) {
-        let offer = || {
-            let before = self.state.out().pending().len();
-            self.state.offer_gap();
-            (before, self.state.out().pending().len())
-        };
-        if junction.is_none_or(|junction| junction.offer(offer).is_err()) {
-            self.state.refuse_gap();
-        }
-    }
-
-    /// Whether the peer has so much to read that it is not listened to.
-    fn is_full(&mut self) -> bool {
-        self.state.out().pending().len() > UNREAD_BYTES_MAX
-    }
-
-    fn wake(&mut self) {
-        if !std::mem::replace(&mut self.woken, true)
-            && let Some(waker) = &self.task
-        {
-            waker.wake_by_ref();
-        }
-    }
-}
 
 pub(super) async fn serve<S: Stream>(
     stream: S,
@@ -160,6 +44,7 @@ pub(super) async fn serve<S: Stream>(
     let uid = stream.peer_uid();
     let mut buf = vec![0u8; stream.read_bytes()];
     let junction = stream.junction();
+    let one_call = stream.carries_one_call();
     let (mut reader, writer) = stream.split();
     let shared = Arc::new(Shared {
         inner: Mutex::new(Inner {
@@ -172,6 +57,8 @@ pub(super) async fn serve<S: Stream>(
             running: IdMap::default(),
             streams: IdMap::default(),
             congested: false,
+            one_call,
+            closed: false,
         }),
         writer,
         metrics: Arc::clone(&options.metrics),
@@ -299,8 +186,8 @@ pub(super) async fn serve<S: Stream>(
             return;
         }
         // Half-closed first: closing with unread requests in the buffer could cost the client what was just written.
-        if !closed && inner.state.is_finished() && inner.state.out().is_empty() {
-            if shared.writer.close_write().is_err() {
+        if !closed && inner.is_over() && inner.state.out().is_empty() {
+            if !inner.closed && shared.writer.close_write().is_err() {
                 return;
             }
             (closed, lingering, draining) = (true, true, true);

@@ -6,6 +6,7 @@ mod connection;
 mod load;
 mod panics;
 mod refuse;
+mod shared;
 mod streams;
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::connection::{Inner, Shared, cancel};
+use super::connection::cancel;
 use super::load::{Held, Load};
+use super::shared::{Inner, Shared};
 use crate::transport::Writer;
 use crate::vesicle::Vesicle;
 use crate::wire::{Outlet, Status, StatusCode};

@@ -30,6 +30,10 @@ pub trait Stream: Send + 'static {
     fn junction(&self) -> Option<Junction> {
         None
     }
+    /// Whether it carries a single call: then it ends with the answer.
+    fn carries_one_call(&self) -> bool {
+        false
+    }
     /// How much is read at once: room for many small frames where many calls share the stream.
     fn read_bytes(&self) -> usize {
         64 << 10

@@ -449,6 +449,11 @@ impl ServerState {
         self.phase == Phase::Refused || (self.phase == Phase::GoingAway && self.calls.is_empty())
     }
 
+    /// Whether calls were started and all of them have ended.
+    pub fn is_idle(&self) -> bool {
+        self.last_started > 0 && self.calls.is_empty()
+    }
+
     /// The frames to send.
     pub fn out(&mut self) -> &mut Outbox {
         &mut self.out
