@@ -90,12 +90,11 @@ impl Synapse {
     reason = "a relative limit becomes a deadline when the call is made"
 )]
 pub(crate) fn options(limit: Option<Duration>) -> CallOptions {
-    let now = Instant::now();
-    let own = limit.map(|limit| now + limit);
+    let own = limit.map(|limit| Instant::now() + limit);
     let outer = current(|call| (call.deadline, call.trace));
     let outermost = outer
         .map(|(deadline, _)| deadline)
-        .filter(|deadline| !is_none(now, *deadline));
+        .filter(|deadline| !is_none(Instant::now(), *deadline));
     CallOptions {
         deadline: own.into_iter().chain(outermost).min(),
         trace: outer.and_then(|(_, trace)| trace),

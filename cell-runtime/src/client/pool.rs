@@ -195,16 +195,15 @@ impl Client {
         payload: Vesicle,
         options: CallOptions,
     ) -> Result<Reply, Error> {
+        let now = Instant::now();
         let request = Request {
             route,
             payload,
-            deadline: options
-                .deadline
-                .unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE),
+            deadline: options.deadline.unwrap_or(now + DEFAULT_DEADLINE),
             trace: options.trace,
             streams: false,
         };
-        self.deliver(request, Lone).await
+        self.deliver(now, request, Lone).await
     }
 
     /// Starts a call with streams, which has no deadline unless the options name one.
@@ -214,14 +213,15 @@ impl Client {
         payload: Vesicle,
         options: CallOptions,
     ) -> Result<OpenCall, Error> {
+        let now = Instant::now();
         let request = Request {
             route,
             payload,
-            deadline: options.deadline.unwrap_or_else(|| none(Instant::now())),
+            deadline: options.deadline.unwrap_or_else(|| none(now)),
             trace: options.trace,
             streams: true,
         };
-        let exchange = self.deliver(request, Streams).await?;
+        let exchange = self.deliver(now, request, Streams).await?;
         Ok(OpenCall {
             client: self.clone(),
             exchange: Arc::new(exchange),
@@ -229,9 +229,13 @@ impl Client {
     }
 
     /// Takes a call to a connection on which the cell starts it.
-    async fn deliver<A: Attempt>(&self, request: Request, attempt: A) -> Result<A::Output, Error> {
+    async fn deliver<A: Attempt>(
+        &self,
+        now: Instant,
+        request: Request,
+        attempt: A,
+    ) -> Result<A::Output, Error> {
         // A call may last as long as it likes, but to start it the cell gets no longer than for any other.
-        let now = Instant::now();
         let deadline = if is_none(now, request.deadline) {
             now + DEFAULT_DEADLINE
         } else {

@@ -19,8 +19,9 @@ const BATCH_BYTES: usize = 64 << 10;
 /// A batch that came out larger than this is cut.
 const BATCH_BYTES_MAX: usize = 4 * BATCH_BYTES;
 
-/// How many items the first batch of a stream may have; later ones as many as fit.
-const FIRST_ITEMS: usize = 64;
+/// How many items the first batch of a stream may have; later ones as many as fit. It may be of large items, and is archived
+/// again in halves where it is too large.
+const FIRST_ITEMS: usize = 4;
 
 /// The most items of a batch.
 const ITEMS_MAX: usize = 8192;
