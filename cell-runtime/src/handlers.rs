@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::Error;
+#[cfg(feature = "tower")]
+use crate::layer::{CallRequest, CallService};
 use crate::protein::Protein;
 use crate::schema;
 use crate::server::{
@@ -46,8 +48,14 @@ pub struct Handlers<S = Ready> {
     routes: Vec<(Key, Handler)>,
     state: Option<AnyState>,
     load: LoadLimits,
+    #[cfg(feature = "tower")]
+    layers: Vec<Wrap>,
     needs: PhantomData<fn() -> S>,
 }
+
+/// Puts a layer around a handler.
+#[cfg(feature = "tower")]
+type Wrap = Box<dyn FnOnce(CallService) -> CallService + Send + Sync>;
 
 /// Whose handlers they are.
 #[derive(Clone, Debug)]
@@ -62,8 +70,8 @@ enum Identity {
 enum Key {
     /// By its name in the schema.
     Name(&'static str),
-    /// By the type of its request.
-    Message(RouteId),
+    /// By the type of its request, which is also what it is called.
+    Message(RouteId, &'static str),
 }
 
 impl<S> std::fmt::Debug for Handlers<S> {
@@ -91,6 +99,8 @@ impl Handlers {
             routes: Vec::new(),
             state: None,
             load: LoadLimits::DEFAULT,
+            #[cfg(feature = "tower")]
+            layers: Vec::new(),
             needs: PhantomData,
         }
     }
@@ -117,7 +127,7 @@ impl Handlers {
                 answer(&f(request).await)
             })
         });
-        self.with(Key::Message(message_route::<Req>()), handler)
+        self.with(Key::Message(message_route::<Req>(), Req::TY), handler)
     }
 
     /// Answers bytes with bytes; `Synapse::fire` calls it.
@@ -130,7 +140,7 @@ impl Handlers {
             let answer = f(call.payload().clone());
             call.run(move |_| async move { Ok(Reply::Ok(answer.await)) })
         });
-        self.with(Key::Message(RAW_ROUTE), handler)
+        self.with(Key::Message(RAW_ROUTE, "raw"), handler)
     }
 
     /// Those of a service that has no state.
@@ -152,6 +162,8 @@ impl<S: Send + Sync + 'static> Handlers<Needs<S>> {
             routes: Vec::new(),
             state: None,
             load: LoadLimits::DEFAULT,
+            #[cfg(feature = "tower")]
+            layers: Vec::new(),
             needs: PhantomData,
         }
     }
@@ -164,6 +176,8 @@ impl<S: Send + Sync + 'static> Handlers<Needs<S>> {
             routes: self.routes,
             state: Some(Arc::new(state)),
             load: self.load,
+            #[cfg(feature = "tower")]
+            layers: self.layers,
             needs: PhantomData,
         }
     }
@@ -175,6 +189,23 @@ impl<S> Handlers<S> {
     #[must_use]
     pub fn load(mut self, limits: LoadLimits) -> Self {
         self.load = limits;
+        self
+    }
+
+    /// Puts a layer around all handlers together; of several, the one added last sees a call first. See [`crate::layer`].
+    #[cfg(feature = "tower")]
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: tower_layer::Layer<CallService> + Send + Sync + 'static,
+        L::Service:
+            tower_service::Service<CallRequest, Response = Reply> + Clone + Send + Sync + 'static,
+        <L::Service as tower_service::Service<CallRequest>>::Error:
+            Into<Box<dyn std::error::Error + Send + Sync>>,
+        <L::Service as tower_service::Service<CallRequest>>::Future: Send,
+    {
+        let wrap = move |inner| CallService::around(layer.layer(inner));
+        self.layers.push(Box::new(wrap));
         self
     }
 
@@ -225,29 +256,35 @@ impl<S: Complete> Handlers<S> {
                 hint: "these handlers have no name to be found by; write `.named(\"…\")`".into(),
             })?,
         };
-        let mut table = HashMap::with_capacity(self.routes.len());
+        let mut routes = HashMap::with_capacity(self.routes.len());
         for (key, handler) in self.routes {
-            let id = match key {
-                Key::Message(id) => id,
+            let (id, called) = match key {
+                Key::Message(id, called) => (id, called),
                 Key::Name(route) => schema
                     .iter()
                     .flat_map(|schema| &schema.routes)
                     .find(|candidate| candidate.name == route)
-                    .map(|route| route.fingerprint.0)
+                    .map(|found| (found.fingerprint.0, route))
                     .ok_or_else(|| {
                         Error::Codec(format!(
                             "the schema record of `{name}` has no route `{route}`"
                         ))
                     })?,
             };
-            table.insert(id, handler);
+            routes.insert(id, Route { called, handler });
         }
+        let ids = routes.keys().copied().collect();
+        let table = Arc::new(Table {
+            routes,
+            state: self.state,
+        });
         Ok(Served {
             name,
             fingerprint: schema.map_or(0, |schema| schema.fingerprint.0),
-            routes: table.keys().copied().collect(),
+            ids,
+            #[cfg(feature = "tower")]
+            layered: layered(self.layers, &table),
             table,
-            state: self.state,
             load: self.load,
         })
     }
@@ -267,14 +304,76 @@ pub(crate) fn message_route<T: Protein>() -> RouteId {
     u64::from_be_bytes(first)
 }
 
-/// What a server runs: handlers by their routes' ids.
+/// What a server runs.
 pub(crate) struct Served {
     name: String,
     fingerprint: u64,
-    routes: Vec<RouteId>,
-    table: HashMap<RouteId, Handler>,
-    state: Option<AnyState>,
+    ids: Vec<RouteId>,
+    table: Arc<Table>,
+    /// The handlers with the layers around them, where there are any.
+    #[cfg(feature = "tower")]
+    layered: Option<CallService>,
     load: LoadLimits,
+}
+
+/// Handlers by their routes' ids.
+struct Table {
+    routes: HashMap<RouteId, Route>,
+    state: Option<AnyState>,
+}
+
+struct Route {
+    /// For people, and for layers.
+    #[cfg_attr(
+        not(any(feature = "tower", feature = "tracing")),
+        expect(dead_code, reason = "only layers and spans name a route")
+    )]
+    called: &'static str,
+    handler: Handler,
+}
+
+impl Table {
+    fn start(&self, route: &Route, context: CallContext, payload: Vesicle) -> CallFuture {
+        (route.handler)(Incoming::new(context, payload, self.state.clone()))
+    }
+
+    fn unknown(cell: &str, id: RouteId) -> CallFuture {
+        let message = format!("`{cell}` has no route 0x{id:016x}");
+        let status = Status::new(StatusCode::UnknownRoute, message);
+        CallFuture::new(std::future::ready(Err(status)))
+    }
+}
+
+/// All handlers as one service, and the layers around it.
+#[cfg(feature = "tower")]
+fn layered(layers: Vec<Wrap>, table: &Arc<Table>) -> Option<CallService> {
+    if layers.is_empty() {
+        return None;
+    }
+    let table = Arc::clone(table);
+    let handlers = CallService::new(move |call| match table.routes.get(&call.id) {
+        Some(route) => table.start(route, call.context, call.payload),
+        None => Table::unknown(call.route, call.id),
+    });
+    Some(layers.into_iter().fold(handlers, |inner, wrap| wrap(inner)))
+}
+
+impl Served {
+    fn start(
+        &self,
+        #[cfg_attr(not(feature = "tower"), expect(unused_variables))] id: RouteId,
+        route: &Route,
+        context: CallContext,
+        payload: Vesicle,
+    ) -> CallFuture {
+        #[cfg(feature = "tower")]
+        if let Some(layered) = &self.layered {
+            let request = CallRequest::new(route.called, id, context.clone(), payload);
+            // Calls that a layer makes are made for this one too.
+            return crate::service::made_for(context, layered.start(request));
+        }
+        self.table.start(route, context, payload)
+    }
 }
 
 impl Service for Served {
@@ -287,21 +386,22 @@ impl Service for Served {
     }
 
     fn routes(&self) -> &[RouteId] {
-        &self.routes
+        &self.ids
     }
 
     fn load(&self) -> LoadLimits {
         self.load
     }
 
-    fn call(&self, route: RouteId, context: CallContext, payload: Vesicle) -> CallFuture {
-        match self.table.get(&route) {
-            Some(handler) => handler(Incoming::new(context, payload, self.state.clone())),
-            None => {
-                let message = format!("`{}` has no route 0x{route:016x}", self.name);
-                let status = Status::new(StatusCode::UnknownRoute, message);
-                CallFuture::new(std::future::ready(Err(status)))
-            }
-        }
+    fn call(&self, id: RouteId, context: CallContext, payload: Vesicle) -> CallFuture {
+        let Some(route) = self.table.routes.get(&id) else {
+            return Table::unknown(&self.name, id);
+        };
+        #[cfg(feature = "tracing")]
+        return crate::trace::handled(&self.name, route.called, context, |context| {
+            self.start(id, route, context, payload)
+        });
+        #[cfg(not(feature = "tracing"))]
+        self.start(id, route, context, payload)
     }
 }

@@ -40,6 +40,8 @@
 //! | read or compare schemas | [`schema`] |
 //! | have shaders that change while a cell runs | [`shader`] |
 //! | put a cell on the network | the feature `remote`: `cell::serve_remote`, and `connect("cell@host:4433")` of a binding |
+//! | put middleware of your own around handlers | the feature `tower`: `layer` |
+//! | see calls across cells as one trace | the feature `tracing`: `trace` |
 //! | speak the protocol yourself | [`wire`], [`transport`], [`server`], [`client`] |
 
 extern crate self as cell_sdk;
@@ -51,6 +53,8 @@ pub mod discovery;
 pub mod error;
 pub mod gap;
 pub mod handlers;
+#[cfg(feature = "tower")]
+pub mod layer;
 pub mod membrane;
 pub mod metrics;
 pub mod protein;
@@ -63,6 +67,8 @@ pub mod shader;
 mod spare;
 pub mod stream;
 pub mod synapse;
+#[cfg(feature = "tracing")]
+pub mod trace;
 pub mod transport;
 mod typed;
 pub mod vesicle;

@@ -19,6 +19,9 @@ pub struct Args {
     checks: bool,
 }
 
+/// The runtime with the features that are about other people's crates.
+const OPTIONAL: &[&str] = &["-p", "cell-runtime", "--features", "tower,tracing"];
+
 /// Runs everything; goes on after a failure, so that one run shows all.
 pub fn run(args: &Args) -> Result<()> {
     let mut tally = Tally::default();
@@ -39,6 +42,14 @@ pub fn run(args: &Args) -> Result<()> {
         ]);
         shell::run(&mut clippy)
     });
+    tally.step("clippy of features", || {
+        let mut clippy = shell::cargo();
+        clippy
+            .arg("clippy")
+            .args(OPTIONAL)
+            .args(["--all-targets", "--", "-D", "warnings"]);
+        shell::run(&mut clippy)
+    });
     tally.step("codegen", || codegen::run(&codegen::Args { check: true }));
     if !args.checks {
         tally.step("doc", || {
@@ -47,7 +58,14 @@ pub fn run(args: &Args) -> Result<()> {
                 .env("RUSTDOCFLAGS", "-D warnings");
             shell::run(&mut doc)
         });
-        tests(&mut tally);
+        tests(&mut tally, &["--workspace"]);
+        // What no crate of the workspace switches on; with its own features the runtime is another build.
+        for what in [
+            &["--test", "layers", "--test", "traces"][..],
+            &["--doc", "layer"],
+        ] {
+            tests(&mut tally, &[OPTIONAL, what].concat());
+        }
         tally.step("templates", || {
             templates::run(&templates::Args { check: true })
         });
@@ -56,14 +74,15 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Runs cargo's tests and sums up their own closing lines.
-fn tests(tally: &mut Tally) {
+fn tests(tally: &mut Tally, which: &[&str]) {
     let ran = (|| -> Result<(bool, Vec<String>)> {
         let mut command = shell::cargo();
         command
-            .args(["test", "--workspace", "--no-fail-fast"])
+            .args(["test", "--no-fail-fast"])
+            .args(which)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        eprintln!("$ cargo test --workspace --no-fail-fast");
+        eprintln!("$ cargo test --no-fail-fast {}", which.join(" "));
         let mut child = command.spawn().context("cannot start cargo")?;
         let out = child.stdout.take().context("cargo has no output")?;
         let err = child.stderr.take().context("cargo has no output")?;

@@ -203,6 +203,11 @@ impl Client {
             trace: options.trace,
             streams: false,
         };
+        #[cfg(feature = "tracing")]
+        return self
+            .traced(now, request, Lone, crate::trace::answered)
+            .await;
+        #[cfg(not(feature = "tracing"))]
         self.deliver(now, request, Lone).await
     }
 
@@ -221,11 +226,35 @@ impl Client {
             trace: options.trace,
             streams: true,
         };
+        #[cfg(feature = "tracing")]
+        let exchange = self.traced(now, request, Streams, |_| "started").await?;
+        #[cfg(not(feature = "tracing"))]
         let exchange = self.deliver(now, request, Streams).await?;
         Ok(OpenCall {
             client: self.clone(),
             exchange: Arc::new(exchange),
         })
+    }
+
+    /// As [`Client::deliver`], in a span; `ended` says what came of it.
+    #[cfg(feature = "tracing")]
+    async fn traced<A: Attempt>(
+        &self,
+        now: Instant,
+        mut request: Request,
+        attempt: A,
+        ended: fn(&A::Output) -> &'static str,
+    ) -> Result<A::Output, Error> {
+        let (span, trace) = crate::trace::made(&self.0.target.cell, request.route, request.trace);
+        request.trace = trace;
+        let call = self.deliver(now, request, attempt);
+        let outcome = tracing::Instrument::instrument(call, span.clone()).await;
+        let status = match &outcome {
+            Ok(output) => ended(output),
+            Err(error) => error.code().name(),
+        };
+        span.record("status", status);
+        outcome
     }
 
     /// Takes a call to a connection on which the cell starts it.

@@ -21,6 +21,12 @@ pub(crate) fn current<T>(read: impl FnOnce(&CallContext) -> T) -> Option<T> {
     CURRENT.try_with(read).ok()
 }
 
+/// Runs what is around a handler, so that the calls that it makes know what they are made for.
+#[cfg(feature = "tower")]
+pub(crate) fn made_for(context: CallContext, call: CallFuture) -> CallFuture {
+    CallFuture::new(CURRENT.scope(context, call))
+}
+
 /// A call that nobody has looked into yet.
 pub struct Incoming {
     context: CallContext,

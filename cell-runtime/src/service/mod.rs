@@ -10,6 +10,8 @@ mod view;
 pub use arguments::{Context, State};
 pub use caller::{run, stopping};
 pub(crate) use incoming::current;
+#[cfg(feature = "tower")]
+pub(crate) use incoming::made_for;
 #[doc(hidden)]
 pub use incoming::{Incoming, answer, answer_result};
 pub use local::serve_local;
