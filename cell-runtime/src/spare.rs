@@ -15,7 +15,7 @@ pub(crate) type Buffer = Arc<AlignedVec<ALIGNMENT>>;
 const BUFFER_BYTES_MAX: usize = 128 << 10;
 
 /// What a thread keeps at most.
-const KEPT_MAX: usize = 64;
+const KEPT_MAX: usize = 256;
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Default)]

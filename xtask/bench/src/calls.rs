@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The rows, in their order.
-const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 10] = [
     RAW,
     CELL,
     "tarpc 0.38",
@@ -34,9 +34,9 @@ pub const SPIN: &str = "a shared word, spin";
 pub const ICEORYX: &str = "iceoryx2 0.10, spin";
 
 /// A connection of a row, and its server.
-struct Row {
-    kind: &'static str,
-    server: Server,
+pub struct Row {
+    pub kind: &'static str,
+    pub server: Server,
     client: Client,
 }
 
@@ -54,7 +54,7 @@ enum Client {
 
 impl Row {
     /// Nothing where the row makes no sense: whoever spins needs a core of his own.
-    async fn open(
+    pub async fn open(
         kind: &'static str,
         folder: &Path,
         cpu: usize,
@@ -99,6 +99,24 @@ impl Row {
         matches!(self.client, Client::Spin(_) | Client::Iceoryx(_))
     }
 
+    /// Lets a server that spins run, or not.
+    pub fn wake(&self, runs: bool) -> Result<()> {
+        if self.spins() {
+            self.server.run(runs)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a server that leaves files behind end by itself.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Client::Iceoryx(client) = &self.client {
+            self.server.run(true)?;
+            client.stop()?;
+            self.server.wait()?;
+        }
+        Ok(())
+    }
+
     /// Whether the connection did move, after some calls.
     async fn shares_memory(&self) -> Result<bool> {
         let few = Settings::few(100);
@@ -107,7 +125,7 @@ impl Row {
         Ok(maps.contains("/memfd:"))
     }
 
-    async fn round(&self, settings: &Settings, into: &mut Samples) -> Result<()> {
+    pub async fn round(&self, settings: &Settings, into: &mut Samples) -> Result<()> {
         match &self.client {
             // One message at a time: nothing tells answers apart.
             Client::Raw(client) => measure::lone(client, settings, into).await,
@@ -157,9 +175,9 @@ fn rounds(
                 let mut spare = Samples::default();
                 let into = if round == 0 { &mut spare } else { samples };
                 if row.spins() {
-                    row.server.run(true)?;
+                    row.wake(true)?;
                     row.round(settings, into).await?;
-                    row.server.run(false)?;
+                    row.wake(false)?;
                 } else if matches!(row.client, Client::Capnp(_)) {
                     local.run_until(row.round(settings, into)).await?;
                 } else {
@@ -169,11 +187,7 @@ fn rounds(
         }
         let kinds: Vec<&str> = rows.iter().map(|row| row.kind).collect();
         for row in &mut rows {
-            if let Client::Iceoryx(client) = &row.client {
-                row.server.run(true)?;
-                client.stop()?;
-                row.server.wait()?;
-            }
+            row.stop()?;
         }
         Ok(kinds.into_iter().zip(samples).collect())
     })

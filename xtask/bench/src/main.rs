@@ -7,6 +7,7 @@ mod calls;
 mod capnp_rpc;
 mod cell_rpc;
 mod client;
+mod cost;
 #[allow(unused_qualifications, clippy::all)]
 #[path = "../schema/echo_capnp.rs"]
 mod echo_capnp;
@@ -32,6 +33,9 @@ use anyhow::{Result, bail};
 use measure::Settings;
 pub use payload::Payload;
 pub use server::say_ready;
+
+#[global_allocator]
+static COUNTING: cost::Counting = cost::Counting;
 
 /// The calls of one library over one connection.
 pub trait Caller: Clone + Send + Sync + 'static {
@@ -104,8 +108,9 @@ fn compare(settings: &Settings) -> Result<()> {
 /// A measurement.
 type Part = fn(&Settings, &Path) -> Result<()>;
 
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("calls", calls::run),
+    ("cost", cost::run),
     ("quic", quic::run),
     ("streams", flow::streams),
     ("bulk", flow::bulk),

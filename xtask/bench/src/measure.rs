@@ -90,12 +90,24 @@ impl Samples {
         [50, 90, 99].map(|percent| percentile(&self.lone, percent))
     }
 
+    /// With room for so many calls.
+    pub fn new(calls: usize) -> Samples {
+        Samples {
+            lone: Vec::with_capacity(calls),
+            rates: Vec::with_capacity(1),
+        }
+    }
+
+    /// The calls of a round that were measured.
+    pub fn calls(&self, settings: &Settings) -> usize {
+        let crowd = settings.crowd / IN_FLIGHT * IN_FLIGHT;
+        self.lone.len() + self.rates.len() * crowd
+    }
+
     /// A second part with so many calls of each task.
     fn count(&mut self, share: usize, started: Instant) {
-        if share > 0 {
-            let calls = (share * IN_FLIGHT) as f64;
-            self.rates.push(calls / started.elapsed().as_secs_f64());
-        }
+        let calls = (share * IN_FLIGHT) as f64;
+        self.rates.push(calls / started.elapsed().as_secs_f64());
     }
 
     /// Calls a second in the second part.
@@ -108,6 +120,9 @@ impl Samples {
 pub async fn both<C: Caller>(caller: &C, settings: &Settings, samples: &mut Samples) -> Result<()> {
     lone(caller, settings, samples).await?;
     let share = settings.crowd / IN_FLIGHT;
+    if share == 0 {
+        return Ok(());
+    }
     let started = Instant::now();
     let tasks: Vec<_> = (0..IN_FLIGHT)
         .map(|task| {
@@ -139,6 +154,9 @@ pub async fn both_here<C: LocalCaller + Clone + 'static>(
 ) -> Result<()> {
     lone(caller, settings, samples).await?;
     let share = settings.crowd / IN_FLIGHT;
+    if share == 0 {
+        return Ok(());
+    }
     let started = Instant::now();
     let tasks: Vec<_> = (0..IN_FLIGHT)
         .map(|task| {
