@@ -14,6 +14,8 @@ from queue import Queue
 
 from cells import matrix
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 
 class WrongError(Exception):
     """A scenario went another way."""
@@ -38,6 +40,11 @@ def call() -> None:
     else:
         raise WrongError("a panic is no answer")
     ensure(matrix.add(2, 3) == 5, "the connection is gone")
+    for given, wanted in ((TRACE, TRACE), ("0" * len(TRACE), ""), ("", "")):
+        with matrix.traceparent(given):
+            ensure(matrix.trace() == wanted, given)
+            ensure(list(matrix.trace_stream()) == [wanted], given)
+    ensure(matrix.trace() == "", "the trace is over")
     asyncio.run(call_async())
 
 
@@ -52,6 +59,11 @@ async def call_async() -> None:
     else:
         raise WrongError("a panic is no answer")
     ensure(await matrix.aio.add(2, 3) == 5, "the connection is gone")
+    with matrix.traceparent(TRACE):
+        ensure(await matrix.aio.trace() == TRACE, "another trace")
+        items = [item async for item in matrix.aio.trace_stream()]
+        ensure(items == [TRACE], items)
+    ensure(await matrix.aio.trace() == "", "the trace is over")
 
 
 def streams() -> None:

@@ -42,6 +42,7 @@ const RUNTIME: &[(&str, &str)] = &[
     ("read.go", include_str!("runtime/read.go")),
     ("reader.go", include_str!("runtime/reader.go")),
     ("stream.go", include_str!("runtime/stream.go")),
+    ("trace.go", include_str!("runtime/trace.go")),
     ("try_other.go", include_str!("runtime/try_other.go")),
     ("try_unix.go", include_str!("runtime/try_unix.go")),
     ("tuples.go", include_str!("runtime/tuples.go")),

@@ -49,6 +49,7 @@ const RUNTIME: &[(&str, &str)] = runtime![
     "retry.py",
     "route.py",
     "sync.py",
+    "trace.py",
     "values.py",
     "writer.py",
 ];

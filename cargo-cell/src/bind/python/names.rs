@@ -19,7 +19,7 @@ const BUILTINS: [&str; 10] = [
 ];
 
 /// What the shared package gives to every binding, which gives it on.
-pub(super) const SHARED: [&str; 20] = [
+pub(super) const SHARED: [&str; 21] = [
     "ArchiveError",
     "BadRequestError",
     "CallCancelledError",
@@ -40,6 +40,7 @@ pub(super) const SHARED: [&str; 20] = [
     "Some",
     "UnavailableError",
     "UnknownRouteError",
+    "traceparent",
 ];
 
 /// The names of a binding.

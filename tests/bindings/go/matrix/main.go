@@ -80,7 +80,28 @@ func call() error {
 	if err := want[uint64](5)(conn.Add(2, 3)); err != nil {
 		return err
 	}
-	return want[uint64](5)(matrix.Add(2, 3))
+	return traces()
+}
+
+func traces() error {
+	const text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	broken := strings.Repeat("0", len(text))
+	for given, wanted := range map[string]string{text: text, broken: "", "": ""} {
+		ctx := cell.WithTraceparent(context.Background(), given)
+		if err := want(wanted)(matrix.TraceContext(ctx)); err != nil {
+			return fmt.Errorf("trace %q: %w", given, err)
+		}
+		// As a loop of Go 1.23 would do it.
+		var failed error
+		matrix.TraceStreamContext(ctx)(func(item string, err error) bool {
+			failed = want(wanted)(item, err)
+			return failed == nil
+		})
+		if failed != nil {
+			return fmt.Errorf("trace %q of a stream: %w", given, failed)
+		}
+	}
+	return want("")(matrix.Trace())
 }
 
 func typedError() error {

@@ -140,6 +140,19 @@ pub mod matrix {
         tally.until_served(count).await
     }
 
+    /// The trace that the call belongs to; nothing where it belongs to none.
+    #[cell::handler]
+    async fn trace(context: cell::Context) -> String {
+        context.trace().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// The same, as a stream of one item.
+    #[cell::handler]
+    async fn trace_stream(context: cell::Context) -> cell::Stream<String> {
+        let trace = context.trace().map(ToString::to_string);
+        cell::Stream::iter([trace.unwrap_or_default()])
+    }
+
     /// Breaks.
     #[cell::handler]
     async fn panics() -> u32 {

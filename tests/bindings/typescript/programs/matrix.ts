@@ -67,6 +67,12 @@ const scenarios: Record<string, () => Promise<void>> = {
       return true;
     });
     assert.equal(await matrix.echo("still here"), "still here");
+    const traceparent =
+      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    assert.equal(await matrix.trace({ traceparent }), traceparent);
+    const items = await all(matrix.traceStream({ traceparent }));
+    assert.deepEqual(items, [traceparent]);
+    assert.equal(await matrix.trace(), "");
   },
 
   async typed_error() {

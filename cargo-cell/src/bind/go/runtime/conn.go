@@ -112,7 +112,7 @@ func (c *conn) call(ctx context.Context, route uint64, deadline time.Time, frame
 	c.calls[id] = this
 	c.arm(deadline)
 	putHeader(frame, kindRequest, id, route, remainingMicros(deadline))
-	c.send(id, frame)
+	c.send(id, traced(ctx, frame))
 	c.mu.Unlock()
 
 	select {

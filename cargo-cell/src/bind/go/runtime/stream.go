@@ -106,7 +106,7 @@ func (c *conn) open(ctx context.Context, p *pool, route uint64, deadline, start 
 	c.arm(deadline)
 	putHeader(frame, kindRequest, s.id, route, remainingMicros(deadline))
 	frame[5] = flagStream
-	c.send(s.id, frame)
+	c.send(s.id, traced(ctx, frame))
 	c.mu.Unlock()
 
 	timer := time.NewTimer(time.Until(start))

@@ -48,6 +48,8 @@ const (
 const (
 	// flagAppError marks a RESPONSE that holds the handler's error.
 	flagAppError = 1
+	// flagTrace marks a REQUEST whose extension is a trace context.
+	flagTrace = 2
 	// flagStream marks a REQUEST with which items go.
 	flagStream = 4
 )

@@ -26,6 +26,7 @@ from .errors import (
 from .reader import Reader
 from .route import Route, drift
 from .sync import SyncClient
+from .trace import traceparent
 from .values import Duration, Err, Ok, Result, Slotted, Some
 from .writer import Part, Writer
 
@@ -59,4 +60,5 @@ __all__ = [
     "UnknownRouteError",
     "Writer",
     "drift",
+    "traceparent",
 ]

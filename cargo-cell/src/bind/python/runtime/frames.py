@@ -16,6 +16,7 @@ _MAGIC = b"CELL"
 _VERSION = 1
 
 APP_ERROR = 1
+TRACE = 2
 STREAM = 4
 HEADER_BYTES = _HEADER.size
 
@@ -63,9 +64,10 @@ def header(
     route: int = 0,
     deadline_us: int = 0,
     flags: int = 0,
+    ext: int = 0,
 ) -> bytes:
-    """The header of a frame without an extension."""
-    return _HEADER.pack(size, kind, flags, 0, call_id, route, deadline_us)
+    """The header of a frame; ``size`` is that of extension and payload together."""
+    return _HEADER.pack(size, kind, flags, ext, call_id, route, deadline_us)
 
 
 class FrameDecoder:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from . import frames
+from . import frames, trace
 from .errors import (
     ArchiveError,
     CallError,
@@ -191,10 +191,14 @@ class Connection:
         if deadline != math.inf:
             remaining_us = max(1, int((deadline - now) * 1e6))
         flags = 0 if flow is None else frames.STREAM
+        ext = trace.extension()
+        if ext:
+            flags |= frames.TRACE
+        size = len(ext) + len(payload)
         head = frames.header(
-            Kind.REQUEST, call.id, len(payload), route, remaining_us, flags
+            Kind.REQUEST, call.id, size, route, remaining_us, flags, len(ext)
         )
-        self.out.put(head + payload, call.id)
+        self.out.put(head + ext + payload, call.id)
         return call
 
     def _pop(self, call_id: int) -> Call | None:
