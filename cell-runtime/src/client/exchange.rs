@@ -140,7 +140,7 @@ fn over() -> CallFailure {
 impl Outlet for Exchange {
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut inner = self.connection.shared.lock();
-        let congested = inner.state.out().pending().len() > UNSENT_BYTES_MAX;
+        let congested = inner.state.out().len() > UNSENT_BYTES_MAX;
         match inner.state.may_send(self.id) {
             None => return Poll::Ready(false),
             Some(true) if !congested => return Poll::Ready(true),
@@ -180,7 +180,7 @@ impl Drop for Exchange {
 impl Inner {
     /// Wakes those who wait for room to send, once there is some.
     pub(super) fn relieve(&mut self) {
-        if self.congested && self.state.out().pending().len() <= UNSENT_BYTES_MAX {
+        if self.congested && self.state.out().len() <= UNSENT_BYTES_MAX {
             self.congested = false;
             for slot in self.slots.values_mut() {
                 if let Slot::Streams(slot) = slot {

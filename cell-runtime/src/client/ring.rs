@@ -63,7 +63,7 @@ impl Inner {
         let Some(junction) = self.junction.take() else {
             return;
         };
-        match junction.accept(self.state.out().pending().len()) {
+        match junction.accept(self.state.out().len()) {
             Ok(()) => self.ring = Some(Ring::new(junction)),
             Err(error) => self.failed = Some(error.to_string()),
         }

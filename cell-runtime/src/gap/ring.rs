@@ -178,9 +178,11 @@ impl<R: Region> Consumer<R> {
         Ok(len)
     }
 
-    /// Whether a producer waits for the room that was just made.
+    /// Whether a producer waits for the room that was just made. It is left asleep until half of the ring is free, as woken for
+    /// every byte it would write as little at a time; the last read of what is there makes room enough.
     pub fn has_to_wake(&self) -> bool {
-        has_to_wake(&self.region, Word::Waiting)
+        let unread = self.tail.wrapping_sub(self.head) as usize;
+        unread <= self.region.capacity() / 2 && has_to_wake(&self.region, Word::Waiting)
     }
 
     /// Whether the producer has closed. It may have written before: look once more after this says so.

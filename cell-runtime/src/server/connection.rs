@@ -181,7 +181,7 @@ pub(super) async fn serve<S: Stream>(
         if !inner.blocked {
             inner.flush(&shared.writer);
         }
-        let abandoned = inner.state.out().pending().len() > ABANDONED_BYTES_MAX;
+        let abandoned = inner.state.out().len() > ABANDONED_BYTES_MAX;
         if inner.broken || violated || abandoned {
             return;
         }

@@ -128,9 +128,9 @@ impl Inner {
     /// Moves the connection into shared memory; where there can be none it stays as it is.
     pub(super) fn offer_gap(&mut self, junction: Option<&Junction>) {
         let offer = || {
-            let before = self.state.out().pending().len();
+            let before = self.state.out().len();
             self.state.offer_gap();
-            (before, self.state.out().pending().len())
+            (before, self.state.out().len())
         };
         if junction.is_none_or(|junction| junction.offer(offer).is_err()) {
             self.state.refuse_gap();
@@ -139,7 +139,7 @@ impl Inner {
 
     /// Whether the peer has so much to read that it is not listened to.
     pub(super) fn is_full(&mut self) -> bool {
-        self.state.out().pending().len() > UNREAD_BYTES_MAX
+        self.state.out().len() > UNREAD_BYTES_MAX
     }
 
     pub(super) fn wake(&mut self) {

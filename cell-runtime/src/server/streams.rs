@@ -102,7 +102,7 @@ impl<W: Writer> ConnectionPort<W> {
 impl<W: Writer> Outlet for ConnectionPort<W> {
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut inner = self.shared.lock();
-        let congested = inner.state.out().pending().len() > UNSENT_BYTES_MAX;
+        let congested = inner.state.out().len() > UNSENT_BYTES_MAX;
         match inner.state.may_send(self.id) {
             None => return Poll::Ready(false),
             Some(true) if !congested => return Poll::Ready(true),
@@ -168,7 +168,7 @@ impl Inner {
 
     /// Wakes those who wait for room to send, once there is some.
     pub(super) fn relieve(&mut self) {
-        if self.congested && self.state.out().pending().len() <= UNSENT_BYTES_MAX {
+        if self.congested && self.state.out().len() <= UNSENT_BYTES_MAX {
             self.congested = false;
             self.streams.values_mut().for_each(Slot::wake_writer);
         }

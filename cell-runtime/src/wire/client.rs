@@ -173,7 +173,7 @@ impl ClientState {
             header.flags |= flags::TRACE;
         }
         let ext = trace.as_ref().map_or(&[][..], |bytes| bytes);
-        self.out.put(header, ext, &request.payload);
+        self.out.put_message(header, ext, &request.payload);
         Ok(id)
     }
 
@@ -389,7 +389,8 @@ impl ClientState {
             && self.writable
         {
             flow.sent(payload.len());
-            self.out.put(Header::new(Kind::Items, id, 0), &[], payload);
+            self.out
+                .put_message(Header::new(Kind::Items, id, 0), &[], payload);
         }
         Ok(())
     }

@@ -20,15 +20,20 @@ pub struct Frame {
 }
 
 /// Appends a frame to `out`; the header's lengths are set here.
-pub fn encode_frame(mut header: Header, ext: &[u8], payload: &[u8], out: &mut Vec<u8>) {
+pub fn encode_frame(header: Header, ext: &[u8], payload: &[u8], out: &mut Vec<u8>) {
+    out.reserve(HEADER_LEN + ext.len() + payload.len());
+    encode_head(header, ext, payload.len(), out);
+    out.extend_from_slice(payload);
+}
+
+/// Appends what comes before a payload of `payload_len` bytes.
+pub(super) fn encode_head(mut header: Header, ext: &[u8], payload_len: usize, out: &mut Vec<u8>) {
     debug_assert!(ext.len().is_multiple_of(16));
     // Senders check the payload against the limit before they come here, so the sum fits.
-    header.len = u32::try_from(ext.len() + payload.len()).unwrap_or(u32::MAX);
+    header.len = u32::try_from(ext.len() + payload_len).unwrap_or(u32::MAX);
     header.ext_len = u16::try_from(ext.len()).unwrap_or(u16::MAX);
-    out.reserve(HEADER_LEN + ext.len() + payload.len());
     out.extend_from_slice(&header.encode());
     out.extend_from_slice(ext);
-    out.extend_from_slice(payload);
 }
 
 /// Cuts a byte stream into frames, however it is split.
@@ -87,6 +92,10 @@ impl FrameDecoder {
         let payload_len = open.header.len as usize - ext_len;
         let payload = open.payload.bytes();
         if open.ext.len() == ext_len {
+            // Who has sent so much means it: the rest is not moved again and again while it arrives.
+            if payload.len() >= EAGER_BYTES_MAX && payload.capacity() < payload_len {
+                payload.reserve_exact(payload_len - payload.len());
+            }
             payload.extend_from_slice(take(input, payload_len - payload.len()));
         }
         if open.ext.len() < ext_len || payload.len() < payload_len {

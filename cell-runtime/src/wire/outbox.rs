@@ -1,33 +1,110 @@
-use super::{HEADER_LEN, Header, Kind, encode_frame};
+use std::collections::VecDeque;
 
-/// A buffer that grew beyond this for one large message is given back afterwards.
+use super::frame::encode_head;
+use super::{HEADER_LEN, Header, Kind, encode_frame};
+use crate::vesicle::Vesicle;
+
+/// A buffer that grew beyond this is given back afterwards.
 const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// From so many bytes on a payload is written from where it lies; smaller ones are copied next to their neighbours, so that
+/// one write takes many.
+const LARGE_BYTES_MIN: usize = 32 << 10;
 
 /// Frames that wait to be written. It starts on a frame's boundary, so that it can tell which frames never left whole.
 #[derive(Debug, Default)]
 pub struct Outbox {
+    /// The frames without their large payloads.
     bytes: Vec<u8>,
+    /// What of `bytes` was written.
     sent: usize,
+    large: VecDeque<Large>,
+    /// All that is left to write.
+    left: usize,
+}
+
+/// A payload that was not copied.
+#[derive(Debug)]
+struct Large {
+    /// Where in `bytes` it belongs.
+    at: usize,
+    /// Until it was written.
+    payload: Option<Vesicle>,
+    sent: usize,
+    len: usize,
+}
+
+impl Large {
+    fn is_sent(&self) -> bool {
+        self.sent == self.len
+    }
 }
 
 impl Outbox {
     pub(super) fn put(&mut self, header: Header, ext: &[u8], payload: &[u8]) {
+        let before = self.bytes.len();
         encode_frame(header, ext, payload, &mut self.bytes);
+        self.left += self.bytes.len() - before;
     }
 
-    /// The bytes to write next.
+    /// As [`Outbox::put`]; a large payload is not copied.
+    pub(super) fn put_message(&mut self, header: Header, ext: &[u8], payload: &Vesicle) {
+        if payload.len() < LARGE_BYTES_MIN {
+            return self.put(header, ext, payload);
+        }
+        let before = self.bytes.len();
+        encode_head(header, ext, payload.len(), &mut self.bytes);
+        self.left += self.bytes.len() - before + payload.len();
+        self.large.push_back(Large {
+            at: self.bytes.len(),
+            payload: Some(payload.clone()),
+            sent: 0,
+            len: payload.len(),
+        });
+    }
+
+    /// The large payload that is written next, unless all were.
+    fn next_large(&self) -> Option<&Large> {
+        self.large.iter().find(|large| !large.is_sent())
+    }
+
+    /// The bytes to write next; more may follow when they are written.
     pub fn pending(&self) -> &[u8] {
-        &self.bytes[self.sent..]
+        match self.next_large() {
+            Some(large) if large.at == self.sent => {
+                let payload = large.payload.as_deref().unwrap_or_default();
+                &payload[large.sent.min(payload.len())..]
+            }
+            Some(large) => &self.bytes[self.sent..large.at],
+            None => &self.bytes[self.sent..],
+        }
+    }
+
+    /// How many bytes are to be written.
+    pub fn len(&self) -> usize {
+        self.left
     }
 
     /// Whether everything was written.
     pub fn is_empty(&self) -> bool {
-        self.sent == self.bytes.len()
+        self.left == 0
     }
 
-    /// Says that the first `len` pending bytes were written.
+    /// Says that the first `len` bytes of [`Outbox::pending`] were written.
     pub fn advance(&mut self, len: usize) {
-        self.sent = (self.sent + len).min(self.bytes.len());
+        let len = len.min(self.pending().len());
+        self.left -= len;
+        let sent = self.sent;
+        match self.large.iter_mut().find(|large| !large.is_sent()) {
+            Some(large) if large.at == sent => {
+                large.sent += len;
+                if large.is_sent() {
+                    // Its memory is free; that it was there is remembered until its frame is forgotten.
+                    large.payload = None;
+                }
+            }
+            _ => self.sent += len,
+        }
         if self.is_empty() {
             self.clear();
         }
@@ -35,25 +112,31 @@ impl Outbox {
 
     /// Gives room back after a partial write: frames that have left whole are forgotten.
     pub fn compact(&mut self) {
-        let left = self
+        let (left, large) = self
             .frames()
-            .take_while(|(_, end)| *end <= self.sent)
+            .take_while(|frame| frame.has_left)
             .last()
-            .map_or(0, |(_, end)| end);
+            .map_or((0, 0), |frame| (frame.end, frame.large_end));
         self.bytes.drain(..left);
+        self.large.drain(..large);
+        for large in &mut self.large {
+            large.at -= left;
+        }
         self.sent -= left;
     }
 
     /// The calls whose REQUEST did not leave whole: the other side cannot have started them.
     pub(super) fn unsent_requests(&self) -> Vec<u64> {
         self.frames()
-            .filter(|(at, end)| *end > self.sent && self.bytes[*at + 4] == Kind::Request as u8)
-            .map(|(at, _)| word(&self.bytes[at + 8..]))
+            .filter(|frame| !frame.has_left && self.bytes[frame.at + 4] == Kind::Request as u8)
+            .map(|frame| word(&self.bytes[frame.at + 8..]))
             .collect()
     }
 
     pub(super) fn clear(&mut self) {
         self.sent = 0;
+        self.left = 0;
+        self.large.clear();
         if self.bytes.capacity() > KEPT_BYTES_MAX {
             self.bytes = Vec::new();
         } else {
@@ -61,17 +144,37 @@ impl Outbox {
         }
     }
 
-    /// Where each frame begins and ends.
-    fn frames(&self) -> impl Iterator<Item = (usize, usize)> {
-        let mut at = 0;
+    /// Where each frame begins and ends in `bytes`.
+    fn frames(&self) -> impl Iterator<Item = Placed> {
+        let (mut at, mut large) = (0, 0);
         std::iter::from_fn(move || {
             let head = self.bytes.get(at..at + HEADER_LEN)?;
             let len = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+            let ext = usize::from(u16::from_le_bytes([head[6], head[7]]));
             let start = at;
-            at += HEADER_LEN + len;
-            Some((start, at))
+            let own = self
+                .large
+                .get(large)
+                .filter(|large| large.at == start + HEADER_LEN + ext && large.len == len - ext);
+            at += HEADER_LEN + own.map_or(len, |_| ext);
+            large += usize::from(own.is_some());
+            Some(Placed {
+                at: start,
+                end: at,
+                large_end: large,
+                has_left: at <= self.sent && own.is_none_or(Large::is_sent),
+            })
         })
     }
+}
+
+/// A frame in the box.
+struct Placed {
+    at: usize,
+    end: usize,
+    /// How many large payloads there are up to its end.
+    large_end: usize,
+    has_left: bool,
 }
 
 fn word(bytes: &[u8]) -> u64 {

@@ -344,7 +344,8 @@ impl ServerState {
             return Err(Status::new(StatusCode::Internal, message));
         }
         flow.sent(payload.len());
-        self.out.put(Header::new(Kind::Items, id, 0), &[], payload);
+        self.out
+            .put_message(Header::new(Kind::Items, id, 0), &[], payload);
         Ok(())
     }
 
@@ -402,7 +403,7 @@ impl ServerState {
         }
         let mut header = Header::new(Kind::Response, id, 0);
         header.flags = flag;
-        self.out.put(header, &[], payload);
+        self.out.put_message(header, &[], payload);
     }
 
     fn put_status(&mut self, id: u64, status: &Status) {

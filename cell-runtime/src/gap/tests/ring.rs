@@ -157,6 +157,8 @@ fn a_bell_is_asked_for_once() {
     producer.write(&[0; 32]).unwrap();
     assert!(producer.wait().unwrap());
     consumer.read(&mut [0; 8]).unwrap();
+    assert!(!consumer.has_to_wake(), "not for a little room");
+    consumer.read(&mut [0; 8]).unwrap();
     assert!(consumer.has_to_wake());
     assert!(!consumer.has_to_wake());
     assert!(!producer.wait().unwrap(), "there is room now");
