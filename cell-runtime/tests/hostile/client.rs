@@ -11,7 +11,7 @@ use crate::victim::{Victim, route};
 
 /// Lets `attack` do its worst. The friend's calls are answered before, during and after it, and the cell never has more
 /// than `mebibytes` of memory.
-fn survives(mebibytes: u64, attack: impl FnOnce(&Path)) {
+pub(crate) fn survives(mebibytes: u64, attack: impl FnOnce(&Path)) {
     let mut victim = Victim::start();
     let client = victim.friend();
     let over = Arc::new(AtomicBool::new(false));

@@ -12,5 +12,6 @@ extern crate cell_runtime as cell_sdk;
 mod attack;
 mod client;
 mod flood;
+mod gap;
 mod server;
 mod victim;

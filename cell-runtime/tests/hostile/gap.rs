@@ -1,0 +1,216 @@
+//! A client that is given shared memory, and writes into it what it likes.
+
+use std::io::{IoSliceMut, Write};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use cell_sdk::protein::encode;
+use cell_sdk::wire::{Frame, FrameDecoder, Hello, Kind, Limits, features};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+
+use crate::attack::{connect, frame, request, send};
+use crate::client::survives;
+use crate::victim::fingerprint;
+
+/// As `docs/protocol.md` has them.
+const SEGMENT_BYTES: usize = 266_240;
+const TO_CLIENT: usize = 1024;
+const TO_SERVER: usize = 2048;
+const TO_SERVER_DATA: usize = 135_168;
+const WORD: usize = 128;
+
+struct Shared {
+    socket: UnixStream,
+    base: *mut u8,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let base = std::ptr::NonNull::new(self.base.cast()).unwrap();
+        // SAFETY: mapped by `take`, and not used any more.
+        unsafe { munmap(base, SEGMENT_BYTES) }.unwrap();
+    }
+}
+
+impl Shared {
+    /// Makes calls until the cell offers its memory, and takes it.
+    fn take(path: &Path) -> Shared {
+        let mut socket = connect(path);
+        let mut hello = Hello::new("prey", fingerprint(), "enemy");
+        hello.features = features::GAP;
+        send(&mut socket, &frame(Kind::Hello, 0, 0, &hello.encode()));
+        let text = encode(&("x".to_owned(),)).unwrap();
+        for id in 1..=8 {
+            send(&mut socket, &request("echo", id, false, &text));
+        }
+        let descriptor = offered(&socket);
+        let size = NonZeroUsize::new(SEGMENT_BYTES).unwrap();
+        let rights = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a mapping of its own, which lives as long as the value.
+        let base = unsafe { mmap(None, size, rights, MapFlags::MAP_SHARED, &descriptor, 0) };
+        // Sealed: nobody can take the memory away under the cell.
+        for len in [0, 4096, 1 << 30] {
+            assert!(nix::unistd::ftruncate(&descriptor, len).is_err());
+        }
+        send(&mut socket, &frame(Kind::Gap, 0, 0, &[]));
+        Shared {
+            socket,
+            base: base.unwrap().as_ptr().cast(),
+        }
+    }
+
+    fn word(&self, ring: usize, word: usize) -> &AtomicU64 {
+        // SAFETY: inside the mapping, aligned, and only used as an atomic.
+        unsafe { &*self.base.add(ring + word * WORD).cast() }
+    }
+
+    /// Writes bytes where the cell reads them, without saying so.
+    fn put(&self, at: usize, bytes: &[u8]) {
+        assert!(at + bytes.len() <= SEGMENT_BYTES);
+        // SAFETY: inside the mapping.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(at), bytes.len()) };
+    }
+
+    /// Rings; whether anybody is there.
+    fn ring(&mut self) -> bool {
+        self.socket.set_nonblocking(true).unwrap();
+        match self.socket.write(&[1]) {
+            Ok(_) => true,
+            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Rings until the cell has hung up.
+    fn hangs_up(&mut self, why: &str) {
+        let start = Instant::now();
+        while self.ring() {
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "the cell goes on: {why}"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Reads until the offer, and gives its descriptor.
+fn offered(socket: &UnixStream) -> OwnedFd {
+    let mut decoder = FrameDecoder::new(Limits::DEFAULT);
+    let mut descriptor = None;
+    loop {
+        let mut buf = [0; 4096];
+        let mut space = nix::cmsg_space!([RawFd; 1]);
+        let mut parts = [IoSliceMut::new(&mut buf)];
+        let flags = MsgFlags::empty();
+        let message =
+            recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags).unwrap();
+        let len = message.bytes;
+        for part in message.cmsgs().unwrap() {
+            if let ControlMessageOwned::ScmRights(numbers) = part {
+                // SAFETY: just made by the kernel for this process.
+                descriptor = Some(unsafe { OwnedFd::from_raw_fd(numbers[0]) });
+            }
+        }
+        assert!(len > 0, "the cell hung up");
+        let mut input = &buf[..len];
+        while let Some(Frame { header, .. }) = decoder.next(&mut input).unwrap() {
+            if header.kind == Kind::Gap {
+                return descriptor.expect("the offer brings its memory");
+            }
+        }
+    }
+}
+
+#[test]
+fn indices_that_cannot_be() {
+    survives(64, |path| {
+        for (ring, word) in [(TO_SERVER, 0), (TO_CLIENT, 1)] {
+            // A reader's index just behind the start only takes room away, as not reading does.
+            for lie in [131_073, 1 << 20, 1 << 40, u64::MAX / 2] {
+                let mut shared = Shared::take(path);
+                shared.word(ring, word).store(lie, Ordering::SeqCst);
+                if ring == TO_CLIENT {
+                    // It is seen when the cell answers: as much as the ring has room for by what it saw before, and more.
+                    let big = encode(&(300_000u32,)).unwrap();
+                    let call = request("big", 9, false, &big);
+                    shared.put(TO_SERVER_DATA, &call);
+                    let tail = shared.word(TO_SERVER, 0);
+                    tail.store(call.len() as u64, Ordering::SeqCst);
+                }
+                shared.hangs_up(&format!("word {word} of {ring} is {lie:#x}"));
+            }
+        }
+    });
+}
+
+#[test]
+fn memory_that_changes_all_the_time() {
+    survives(96, |path| {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        let text = encode(&("hello".to_owned(),)).unwrap();
+        for _ in 0..40 {
+            let mut shared = Shared::take(path);
+            let call = request("echo", 9, false, &text);
+            shared.put(TO_SERVER_DATA, &call);
+            shared
+                .word(TO_SERVER, 0)
+                .store(call.len() as u64, Ordering::SeqCst);
+            for _ in 0..20_000 {
+                let random = next();
+                match random % 4 {
+                    // The frame under the reader's eyes, its length first of all.
+                    0 => shared.put(
+                        TO_SERVER_DATA + (random >> 8) as usize % call.len(),
+                        &[random as u8],
+                    ),
+                    1 => {
+                        let word = shared.word(TO_SERVER, (random >> 8) as usize % 5);
+                        word.fetch_add(random >> 60, Ordering::SeqCst);
+                    }
+                    2 => {
+                        let word = shared.word(TO_CLIENT, (random >> 8) as usize % 5);
+                        word.fetch_add(random >> 60, Ordering::SeqCst);
+                    }
+                    _ if random >> 60 == 0 => {
+                        shared.ring();
+                    }
+                    _ => {}
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn answers_that_nobody_reads() {
+    survives(160, |path| {
+        let mut held = Vec::new();
+        // The limit is one of a connection: 32 MiB, and what was being answered.
+        for _ in 0..3 {
+            let shared = Shared::take(path);
+            let big = encode(&(4_000_000u32,)).unwrap();
+            let calls: Vec<u8> = (9..200)
+                .flat_map(|id| request("big", id, false, &big))
+                .collect();
+            shared.put(TO_SERVER_DATA, &calls);
+            let tail = shared.word(TO_SERVER, 0);
+            tail.store(calls.len() as u64, Ordering::SeqCst);
+            held.push(shared);
+        }
+        for shared in &mut held {
+            shared.ring();
+        }
+        std::thread::sleep(Duration::from_secs(2));
+    });
+}
