@@ -2,4 +2,5 @@ mod calls;
 mod mesh;
 mod network;
 mod relay;
+mod streams;
 mod trust;
