@@ -79,8 +79,8 @@ impl Shared {
     /// Rings; whether anybody is there.
     fn ring(&mut self) -> bool {
         self.socket.set_nonblocking(true).unwrap();
-        match self.socket.write(&[1]) {
-            Ok(_) => true,
+        match self.socket.write_all(&[1]) {
+            Ok(()) => true,
             Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
         }
     }
