@@ -125,7 +125,6 @@ fn cells_and_the_command_line_stream() {
     );
     drop(input);
     assert!(open.wait().unwrap().success());
-    dev.swapped("button_service");
 }
 
 /// What `cargo cell call button_service ROUTE` says to lines on its standard input.
