@@ -4,6 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use cell_runtime::Vesicle;
+use cell_runtime::client::{CallOptions, Client, Target};
+use cell_runtime::protein::encode;
+use cell_runtime::schema::{Snapshot, route_id};
+use cell_runtime::wire::Reply;
 use serde_json::{Value, json};
 
 use crate::support::{Workspace, eventually, outcome, success};
@@ -128,6 +133,8 @@ fn a_cell_is_called_over_the_network_by_whom_the_authority_knows() {
         "{text}"
     );
 
+    relayed(&workspace, &at);
+
     // The guide's client; nobody else builds QUIC.
     let tree = workspace.cargo(["tree", "--offline", "-i", "quinn"]);
     assert!(!tree.status.success(), "{tree:?}");
@@ -185,6 +192,44 @@ fn a_cell_is_called_over_the_network_by_whom_the_authority_knows() {
     });
     drop(dev);
     serves_alone(&workspace, &built);
+}
+
+/// `cargo cell relay`: a client of this machine, which knows nothing of QUIC.
+fn relayed(workspace: &Workspace, at: &str) {
+    let run = workspace.marker().join("relayed");
+    let mut relay = workspace
+        .command(["relay", at])
+        .env("CELL_IDENTITY", "laptop")
+        .env("CELL_RUN", &run)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(relay.stderr.take().unwrap()).lines();
+    let line = said.next().unwrap().unwrap();
+    assert!(line.starts_with("`button_service` serves "), "{line}");
+    let snapshot = workspace.read("schema/button_service.json");
+    let snapshot = Snapshot::from_json(&snapshot).unwrap();
+    let route = route_id(snapshot.route("get_state").unwrap());
+    let socket = run.join("button_service.sock").display().to_string();
+    let fingerprint = snapshot.fingerprint.0;
+    let call = |fingerprint: u64| {
+        let target = Target::at(&socket, "button_service", fingerprint).unwrap();
+        let arguments = Vesicle::wrap(encode(&("ok".to_owned(),)).unwrap());
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let client = Client::new(target);
+        runtime.block_on(client.call(route, arguments, CallOptions::default()))
+    };
+    assert!(matches!(call(fingerprint), Ok(Reply::Ok(_))));
+    let stale = call(fingerprint ^ 1).unwrap_err().to_string();
+    assert!(stale.contains("schema drift"), "{stale}");
+    let pid = nix::unistd::Pid::from_raw(relay.id().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert!(relay.wait().unwrap().success());
+    assert_eq!(
+        std::fs::read_dir(&run).unwrap().count(),
+        0,
+        "nothing is left"
+    );
 }
 
 /// `serve_remote` without a supervisor: the port is the system's choice, so the client is `cargo cell call`.

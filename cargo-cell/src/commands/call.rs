@@ -110,13 +110,13 @@ pub(super) fn unreadable(cause: cell_runtime::schema::Error) -> Error {
 }
 
 /// Where a cell is and what its schema is.
-struct Place {
-    snapshot: Snapshot,
-    target: Target,
+pub(super) struct Place {
+    pub(super) snapshot: Snapshot,
+    pub(super) target: Target,
 }
 
 /// A cell on the network, as far as its schema is known here.
-fn abroad(context: &Context, cell: &str, address: &str) -> Result<Place> {
+pub(super) fn abroad(context: &Context, cell: &str, address: &str) -> Result<Place> {
     discovery::check_name(cell).map_err(|cause| Error::usage(cause.to_string()))?;
     let address = RemoteAddress::parse(address).ok_or_else(|| {
         Error::usage(format!("`{address}` is no address")).hint(format!(

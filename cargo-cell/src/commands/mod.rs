@@ -15,6 +15,7 @@ pub mod keys;
 pub mod lock;
 pub mod logs;
 pub mod new;
+pub mod relay;
 pub mod restart;
 pub mod schema;
 pub mod status;

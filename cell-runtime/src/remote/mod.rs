@@ -4,6 +4,7 @@
 
 mod address;
 mod connection;
+mod forward;
 mod listener;
 mod refusal;
 mod relay;
@@ -15,6 +16,7 @@ mod tls;
 
 pub use address::RemoteAddress;
 pub(crate) use connection::RemoteConnection;
+pub use forward::Forward;
 pub use listener::{Closing, QuicListener, Refused};
 pub(crate) use refusal::Failure;
 pub use relay::relay;

@@ -170,20 +170,19 @@ async fn by_hand(service: Served) -> anyhow::Result<()> {
         Some(run) => PathBuf::from(run),
         None => discovery::local_run_dir(&discovery::home(|name| std::env::var_os(name))?),
     };
-    let (listener, bound) = bind(&dir, service.name(), service.fingerprint()).await?;
+    serve_in(&dir, Arc::new(service)).await
+}
+
+/// Serves a socket of our own in `dir` until it is told to stop.
+pub(crate) async fn serve_in(dir: &Path, service: Arc<dyn Service>) -> anyhow::Result<()> {
+    let (listener, bound) = bind(dir, service.name(), service.fingerprint()).await?;
     eprintln!(
         "`{}` serves {}; press Ctrl-C to stop",
         service.name(),
         bound.socket.display()
     );
     let shutdown = asked_by_hand()?;
-    let ended = server::run(
-        listener,
-        Arc::new(service),
-        ServerOptions::default(),
-        shutdown,
-    )
-    .await;
+    let ended = server::run(listener, service, ServerOptions::default(), shutdown).await;
     drop(bound);
     Ok(ended?)
 }

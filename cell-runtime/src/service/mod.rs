@@ -16,6 +16,6 @@ pub(crate) use incoming::made_for;
 pub use incoming::{Incoming, answer, answer_result};
 pub use local::serve_local;
 #[cfg(feature = "remote")]
-pub(crate) use local::{asked_by_hand, supervised};
+pub(crate) use local::{asked_by_hand, serve_in, supervised};
 pub use test_cell::TestCell;
 pub use view::View;

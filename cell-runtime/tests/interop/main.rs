@@ -68,4 +68,4 @@ macro_rules! transports {
     )*};
 }
 
-transports!(memory, unix, gap, quic if "remote");
+transports!(memory, unix, gap, quic if "remote", relayed if "remote");

@@ -108,6 +108,29 @@ impl Rig {
         Rig::new(serve(listener), target, (folder, closing))
     }
 
+    /// QUIC, and before it a socket of this machine.
+    #[cfg(feature = "remote")]
+    pub(crate) async fn relayed() -> Rig {
+        let there = Rig::quic().await;
+        let schema = own_service("interop::service::interop").unwrap();
+        let routes = schema.routes.iter().map(|route| route.fingerprint.0);
+        let client = cell_sdk::client::Client::new(there.target.clone());
+        let forward =
+            cell_sdk::remote::Forward::new(client, schema.fingerprint.0, routes.collect());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.sock");
+        let run = server::run(
+            UdsListener::bind(&path).unwrap(),
+            Arc::new(forward),
+            ServerOptions::default(),
+            std::future::pending(),
+        );
+        tokio::spawn(run);
+        let (name, fingerprint) = identity();
+        let target = Target::at(&path.display().to_string(), &name, fingerprint).unwrap();
+        Rig::new(Arc::clone(&there.probe), target, (folder, there))
+    }
+
     pub(crate) fn within(&self, limit: Duration) -> TypedClient {
         self.client.clone().deadline(limit)
     }

@@ -641,7 +641,7 @@ void test("errors of places say what to do", async () => {
   await assert.rejects(nowhere.call(ECHO, ["x"]), UnavailableError);
   assert.throws(
     () => new Channel("button_service", 1n, "button_service@host:4433"),
-    /QUIC comes later; what works now is the path of a Unix socket/,
+    /does not speak QUIC; run `cargo cell relay /,
   );
   const long = new Channel("button_service", 1n, `/${"x".repeat(200)}`);
   await assert.rejects(long.call(ECHO, ["x"]), /201 bytes, Linux allows 107/);

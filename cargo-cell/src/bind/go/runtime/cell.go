@@ -57,7 +57,7 @@ func NewClientAt(address, cell string, fingerprint uint64) (*Client, error) {
 	if !strings.Contains(path, "/") {
 		hint := fmt.Sprintf("%q is no address; write the path of a Unix socket, such as \"/run/%s.sock\"", address, cell)
 		if _, _, err := net.SplitHostPort(path); err == nil {
-			hint = fmt.Sprintf("%q is an address of QUIC, which comes later; today only Unix sockets work, such as \"/run/%s.sock\"", address, cell)
+			hint = fmt.Sprintf("%q is an address of QUIC, which this client does not speak; run `cargo cell relay %s@%s`, and connect to %s on this machine", address, cell, path, cell)
 		}
 		return nil, &Error{Cell: cell, Code: ErrNotFound, Message: hint}
 	}

@@ -26,8 +26,9 @@ def address_of(cell: str, address: str) -> str:
         return path
     if re.fullmatch(r".+:\d+", path):
         reason = (
-            f"{address!r} is an address of QUIC, which comes later; "
-            f"today only Unix sockets work, such as '/run/{cell}.sock'"
+            f"{address!r} is an address of QUIC, which this client does not speak; "
+            f"run `cargo cell relay {name if at else cell}@{path}`, "
+            f"and connect to the cell on this machine"
         )
     else:
         reason = (

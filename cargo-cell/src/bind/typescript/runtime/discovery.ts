@@ -34,7 +34,7 @@ export function parseAddress(address: string, cell: string): Place {
   }
   throw new UnavailableError(
     name,
-    `\`${address}\` cannot be reached: QUIC comes later; what works now is the path of a Unix socket, such as \`${name}@/run/${name}.sock\``,
+    `\`${address}\` cannot be reached: this client does not speak QUIC; run \`cargo cell relay ${name}@${path}\`, and connect to \`${name}\` on this machine`,
   );
 }
 
