@@ -8,8 +8,11 @@
 mod go;
 mod matrix;
 mod mutations;
+mod network;
 mod python;
+mod python_remote;
 mod random;
+mod remote;
 mod sources;
 mod tools;
 mod typescript;

@@ -30,9 +30,12 @@ const SCENARIOS: [&str; 9] = [
     "drain",
 ];
 /// How long a scenario may take before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// What this test's own process becomes when it is started again.
 const ENV_ROLE: &str = "CELL_MATRIX_ROLE";
+
+/// Where it serves the network.
+pub(crate) const ENV_ADDRESS: &str = "CELL_MATRIX_ADDRESS";
 
 /// A client in some language: called with a scenario's name and `CELL_RUN`, it prints `ok` as its last line and exits with 0, or says
 /// what went wrong and exits with 1. In `drain` it calls `add` until a line comes in, and prints the number of calls before `ok`.
@@ -50,12 +53,30 @@ pub(crate) fn snapshot() -> std::sync::Arc<Snapshot> {
     own_service("matrix::matrix").expect("the service's own schema is sound")
 }
 
-/// Plays every scenario; fails with all that went wrong.
+/// What a program calls.
+pub(crate) trait Serves: Sized {
+    /// Starts what a scenario needs: `matrix`, `busy`: one that takes on three calls at once, or `drifted`: another schema under
+    /// the same name.
+    fn start(role: &'static str) -> Self;
+
+    /// How a program finds it.
+    fn env(&self) -> Vec<(&'static str, OsString)>;
+
+    /// Swaps generations while a program calls, then tells it to stop.
+    fn swap(self, stdin: &mut impl Write) -> Result<Self, String>;
+}
+
+/// Plays every scenario on this machine; fails with all that went wrong.
 pub(crate) fn play(program: &Program) {
+    play_with::<Server>(program);
+}
+
+/// Plays every scenario; fails with all that went wrong.
+pub(crate) fn play_with<S: Serves>(program: &Program) {
     let wrong: Vec<String> = SCENARIOS
         .iter()
         .filter_map(|scenario| {
-            let error = scenario_of(program, scenario).err()?;
+            let error = scenario_of::<S>(program, scenario).err()?;
             Some(format!("{scenario}: {error}"))
         })
         .collect();
@@ -67,8 +88,8 @@ pub(crate) fn play(program: &Program) {
     );
 }
 
-fn scenario_of(program: &Program, scenario: &str) -> Result<(), String> {
-    let server = Server::start(match scenario {
+fn scenario_of<S: Serves>(program: &Program, scenario: &str) -> Result<(), String> {
+    let server = S::start(match scenario {
         "drift" => "drifted",
         "overloaded" => "busy",
         _ => "matrix",
@@ -77,8 +98,8 @@ fn scenario_of(program: &Program, scenario: &str) -> Result<(), String> {
         .args(&program.command[1..])
         .arg(scenario)
         .current_dir(&program.folder)
-        .env("CELL_RUN", server.run())
         .env_remove("CELL_HOME")
+        .envs(server.env())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -158,9 +179,9 @@ impl Watchdog {
 }
 
 /// How many generations serve one after the other while a client calls.
-const GENERATIONS: u32 = 5;
+pub(crate) const GENERATIONS: u32 = 5;
 /// How many calls each must have begun with before the next one takes over.
-const SERVED: u64 = 50;
+pub(crate) const SERVED: u64 = 50;
 
 /// A running service, as a supervisor runs it: the listener is ours and outlives each generation.
 pub(crate) struct Server {
@@ -171,8 +192,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `matrix`, `busy`: one that takes on three calls at once, or `drifted`: another schema under the same name.
-    pub(crate) fn start(role: &'static str) -> Server {
+    /// What a client's `CELL_RUN` is.
+    pub(crate) fn run(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Serves for Server {
+    fn start(role: &'static str) -> Server {
         let folder = tempfile::tempdir().unwrap();
         // A busy one is the same, but for what it takes on.
         let id = format!("matrix::{}", role.replace("busy", "matrix"));
@@ -189,12 +216,10 @@ impl Server {
         }
     }
 
-    /// What a client's `CELL_RUN` is.
-    pub(crate) fn run(&self) -> &Path {
-        self.folder.path()
+    fn env(&self) -> Vec<(&'static str, OsString)> {
+        vec![("CELL_RUN", self.run().into())]
     }
 
-    /// Swaps generations while a client calls, then tells the client to stop.
     fn swap(mut self, stdin: &mut impl Write) -> Result<Server, String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -297,7 +322,7 @@ fn pass_down(listener: RawFd, control: RawFd) -> std::io::Result<()> {
 }
 
 /// This test binary once more, in another role.
-fn again(role: &str) -> Command {
+pub(crate) fn again(role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "matrix::role", "--ignored", "--nocapture"])
@@ -319,25 +344,30 @@ fn role() {
         .unwrap_or_default()
         .parse()
         .unwrap_or_default();
+    let load = |calls_max| cell::LoadLimits {
+        calls_max,
+        ..cell::LoadLimits::DEFAULT
+    };
+    // With an address it serves the network.
+    let address = std::env::var(ENV_ADDRESS).ok();
+    macro_rules! serve {
+        ($handlers:expr) => {
+            runtime
+                .block_on(async {
+                    match &address {
+                        Some(address) => cell::serve_remote($handlers, address).await,
+                        None => cell::serve_local($handlers).await,
+                    }
+                })
+                .unwrap()
+        };
+    }
+    let tally = Tally::of(generation);
     match role.as_str() {
-        "matrix" => runtime
-            .block_on(cell::serve_local(
-                matrix::handlers().state(Tally::of(generation)),
-            ))
-            .unwrap(),
-        "busy" => runtime
-            .block_on(cell::serve_local(
-                matrix::handlers()
-                    .state(Tally::of(generation))
-                    .load(cell::LoadLimits {
-                        calls_max: 3,
-                        ..cell::LoadLimits::DEFAULT
-                    }),
-            ))
-            .unwrap(),
-        "drifted" => runtime
-            .block_on(cell::serve_local(drifted::handlers()))
-            .unwrap(),
+        "matrix" => serve!(matrix::handlers().state(tally)),
+        "busy" => serve!(matrix::handlers().state(tally).load(load(3))),
+        "drifted" => serve!(drifted::handlers()),
+        "ledger" => runtime.block_on(crate::network::ledger()),
         "" => {}
         _ => match runtime.block_on(::matrix::client::play(
             &std::env::args().next_back().unwrap_or_default(),

@@ -18,12 +18,12 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bindings/python
 const PYRIGHT: &str = "{ \"typeCheckingMode\": \"strict\", \"pythonVersion\": \"3.10\" }";
 
 /// A program's folder with bindings in its package `cells`.
-struct Project {
-    dir: tempfile::TempDir,
+pub(crate) struct Project {
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Project {
-    fn of(snapshots: &[&Snapshot]) -> Project {
+    pub(crate) fn of(snapshots: &[&Snapshot]) -> Project {
         let project = Project {
             dir: tempfile::tempdir().unwrap(),
         };
@@ -36,7 +36,7 @@ impl Project {
         project
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
 
@@ -58,7 +58,7 @@ impl Project {
     }
 
     /// Copies a program beside the bindings.
-    fn add(&self, name: &str) {
+    pub(crate) fn add(&self, name: &str) {
         let text = std::fs::read_to_string(Path::new(SOURCES).join(name)).unwrap();
         self.write(name, &text);
     }
@@ -118,7 +118,11 @@ fn conformance() -> Snapshot {
 #[test]
 fn nothing_is_found_in_generated_code() {
     let project = Project::of(&[&conformance(), &matrix::snapshot()]);
-    for program in ["play.py", "conformance.py", "test_core.py"] {
+    let programs = ["play.py", "remote.py", "network.py"];
+    for program in programs
+        .into_iter()
+        .chain(["conformance.py", "test_core.py"])
+    {
         project.add(program);
     }
     project.must_be_clean();

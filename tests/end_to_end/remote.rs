@@ -3,10 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
+use cargo_cell::keys::{AUTHORITY_KEY_FILE, mint};
 use cell_runtime::Vesicle;
 use cell_runtime::client::{CallOptions, Client, Target};
 use cell_runtime::protein::encode;
+use cell_runtime::remote::identity_file;
 use cell_runtime::schema::{Snapshot, route_id};
 use cell_runtime::wire::Reply;
 use serde_json::{Value, json};
@@ -37,6 +40,17 @@ fn free_port() -> u16 {
 fn keys(workspace: &Workspace, args: &[&str]) -> String {
     let output = success(workspace.run(["keys"].iter().chain(args)));
     outcome(&output).1
+}
+
+/// Puts a certificate that was good for a day, long ago, where that of `name` is.
+fn expire(workspace: &Workspace, name: &str) {
+    let dir = workspace.home().join("keys");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let long_ago = now.unwrap() - Duration::from_secs(100 * 24 * 3600);
+    let authority = std::fs::read_to_string(dir.join(AUTHORITY_KEY_FILE)).unwrap();
+    let made = mint::issue(&authority, name, long_ago, 1).unwrap();
+    // The file is there: it keeps its mode, which is its owner's alone.
+    std::fs::write(dir.join(identity_file(name)), made.identity).unwrap();
 }
 
 fn call_from(workspace: &Workspace, identity: &str, address: &str) -> (Option<i32>, String) {
@@ -252,6 +266,59 @@ fn serves_alone(workspace: &Workspace, built: &Path) {
     server.kill().unwrap();
     server.wait().unwrap();
     assert_eq!(answer.0, Some(0), "{answer:?}");
+}
+
+#[test]
+fn certificates_that_have_expired_are_refused_with_what_to_do() {
+    let workspace = Workspace::new("hello");
+    let address = format!("127.0.0.1:{}", free_port());
+    let remote = format!("[remote]\nlisten = \"{address}\"\n");
+    workspace.write("button/Cell.toml", &remote);
+    keys(&workspace, &["init"]);
+    keys(&workspace, &["issue", "button_service", "laptop"]);
+
+    // The cell's own, when the door would be opened: no peer has to find that out.
+    expire(&workspace, "button_service");
+    let mut dev = workspace.dev();
+    let failure = dev.sees("the door's failure", |event| event["reason"] == "failure");
+    let renew = "its certificate is expired; run `cargo cell keys issue button_service`";
+    let message = failure["message"].as_str().unwrap();
+    assert!(
+        message.contains("`button_service` is not open to the network") && message.contains(renew),
+        "{message}"
+    );
+    let shut = door(&workspace);
+    assert_eq!(
+        shut,
+        json!({"address": address, "open": false, "reason": renew})
+    );
+    keys(&workspace, &["issue", "button_service"]);
+    is_open(&workspace, &address);
+
+    // A client's: both sides say so.
+    let at = format!("button_service@{address}");
+    expire(&workspace, "laptop");
+    let (code, text) = call_from(&workspace, "laptop", &at);
+    assert_ne!(code, Some(0), "{text}");
+    let renew = "this side's certificate has expired; renew it with `cargo cell keys issue`";
+    assert!(text.contains(renew), "{text}");
+    dev.sees("the refusal", |event| {
+        let message = event["message"].as_str().unwrap_or_default();
+        message.contains("`button_service` refused 127.0.0.1") && message.contains("expired")
+    });
+    keys(&workspace, &["issue", "laptop"]);
+    assert_eq!(call_from(&workspace, "laptop", &at).0, Some(0));
+
+    // The cell's own, behind a door that is open: clients refuse it, until it is renewed.
+    expire(&workspace, "button_service");
+    let (code, text) = call_from(&workspace, "laptop", &at);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(
+        text.contains("expired") && text.contains("renewed with `cargo cell keys issue`"),
+        "{text}"
+    );
+    keys(&workspace, &["issue", "button_service"]);
+    assert_eq!(call_from(&workspace, "laptop", &at).0, Some(0));
 }
 
 #[test]

@@ -16,10 +16,17 @@ pub(crate) enum Failure {
 /// TLS alerts are QUIC errors from here on (RFC 9001, section 4.8).
 const CRYPTO: u64 = 0x100;
 
+/// The alert of a certificate whose time is over.
+const EXPIRED: u8 = 45;
+
 /// What a failed or closed connection means for the calls on it.
 pub(super) fn explain(error: &ConnectionError) -> Failure {
     match error {
         ConnectionError::TransportError(error) => match alert(error.code.into()) {
+            Some(EXPIRED) => Failure::Untrusted(format!(
+                "{}; its certificate is renewed with `cargo cell keys issue`",
+                error.reason
+            )),
             Some(_) => Failure::Untrusted(error.reason.clone()),
             None => Failure::Again(error.to_string()),
         },
@@ -53,7 +60,7 @@ fn alert_words(alert: u8) -> &'static str {
             "it does not take this side's certificate; was it issued by the same authority?"
         }
         44 => "this side's certificate was revoked",
-        45 => "this side's certificate has expired; renew it with `cargo cell keys issue`",
+        EXPIRED => "this side's certificate has expired; renew it with `cargo cell keys issue`",
         48 => "this side's certificate comes from another authority",
         120 => "it does not speak this protocol (ALPN `cell/1`)",
         _ => "its TLS refused this side",

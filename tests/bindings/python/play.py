@@ -346,8 +346,19 @@ SCENARIOS: dict[str, Callable[[], None]] = {
 }
 
 
+def call_at(address: str) -> None:
+    """Lets the functions of the package call the cell at an address."""
+    clients = matrix.connect(address), matrix.aio.connect(address)
+    for module, client in zip((matrix, matrix.aio), clients):
+        for name in matrix.aio.__all__:
+            if name != "connect":
+                setattr(module, name, getattr(client, name))
+
+
 def main() -> None:
-    if "CELL_RUN" not in os.environ:
+    if address := os.environ.get("CELL_AT"):
+        call_at(address)
+    elif "CELL_RUN" not in os.environ:
         raise WrongError("CELL_RUN is not set")
     SCENARIOS[sys.argv[-1]]()
     print("ok")

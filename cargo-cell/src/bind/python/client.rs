@@ -211,7 +211,7 @@ pub(super) fn client(
                 "def {name}(address: str, *, timeout: float = 10.0) -> {class}:"
             ));
             text.docs(&format!(
-                "{what} of the cell at an address, such as `/run/cells/{}.sock`.",
+                "{what} of the cell at an address, such as `/run/cells/{0}.sock`, or\n`{0}@host.example:4433` on another machine.",
                 snapshot.name
             ));
             text.line(&format!("return {class}(address, timeout=timeout)"));
@@ -414,7 +414,7 @@ pub(super) fn pyproject(name: &str) -> String {
         })
         .collect();
     format!(
-        "[project]\nname = \"{}\"\nversion = \"0.1.0\"\nrequires-python = \">=3.10\"\n\n[build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n\n[tool.hatch.build.targets.wheel]\nonly-include = [\".\"]\n\n[tool.hatch.build.targets.wheel.sources]\n\"\" = \"{package}\"\n",
+        "[project]\nname = \"{}\"\nversion = \"0.1.0\"\nrequires-python = \">=3.10\"\n\n# For cells of other machines.\n[project.optional-dependencies]\nquic = [\"aioquic>=1.3,<2\"]\n\n[build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n\n[tool.hatch.build.targets.wheel]\nonly-include = [\".\"]\n\n[tool.hatch.build.targets.wheel.sources]\n\"\" = \"{package}\"\n",
         package.trim_matches('_').replace('_', "-")
     )
 }

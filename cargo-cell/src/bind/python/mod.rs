@@ -1,5 +1,5 @@
 //! The Python binding: a package for each cell, and the package `_cell` that all of them share. For Python 3.10 and newer,
-//! with the standard library alone.
+//! with the standard library alone; cells of other machines are called through aioquic, where a program has it.
 //!
 //! The text is written so that `ruff format` finds nothing to change; see `text` for how.
 
@@ -39,15 +39,20 @@ macro_rules! runtime {
 const RUNTIME: &[(&str, &str)] = runtime![
     "__init__.py",
     "aio.py",
+    "bridge.py",
+    "clients.py",
     "discovery.py",
     "errors.py",
     "flow.py",
     "frames.py",
     "limits.py",
     "protocol.py",
+    "quic.py",
     "reader.py",
+    "remote.py",
     "retry.py",
     "route.py",
+    "streams.py",
     "sync.py",
     "trace.py",
     "values.py",

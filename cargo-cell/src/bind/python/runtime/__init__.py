@@ -4,7 +4,7 @@
 Programs use the package of a cell, which gives on what they need of this one.
 """
 
-from .aio import AsyncioClient
+from .clients import AsyncioClient, SyncClient
 from .errors import (
     ArchiveError,
     BadRequestError,
@@ -25,7 +25,6 @@ from .errors import (
 )
 from .reader import Reader
 from .route import Route, drift
-from .sync import SyncClient
 from .trace import traceparent
 from .values import Duration, Err, Ok, Result, Slotted, Some
 from .writer import Part, Writer

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import socket
 import struct
 import sys
@@ -14,28 +13,28 @@ from pathlib import Path
 from .errors import NotFoundError, UnavailableError
 from .limits import SOCKET_PATH_BYTES_MAX
 from .protocol import NotStartedError
+from .remote import Remote, remote_of
 
 _OVERFLOW_UID = 65534
 
 
-def address_of(cell: str, address: str) -> str:
-    """The path in an address: that of a Unix socket, or `name@` and the path."""
+def address_of(cell: str, address: str) -> str | Remote:
+    """What an address says: the path of a Unix socket or a host and its port, either
+    also behind `name@`."""
     name, at, place = address.partition("@")
-    path = place if at and "/" not in name else address
-    if "/" in path:
-        return path
-    if re.fullmatch(r".+:\d+", path):
-        reason = (
-            f"{address!r} is an address of QUIC, which this client does not speak; "
-            f"run `cargo cell relay {name if at else cell}@{path}`, "
-            f"and connect to the cell on this machine"
-        )
-    else:
-        reason = (
-            f"{address!r} is no address; "
-            f"write the path of a Unix socket, such as '/run/{cell}.sock'"
-        )
-    raise NotFoundError(cell, reason)
+    if not at or "/" in name:
+        name, place = cell, address
+    if "/" in place:
+        return place
+    remote = remote_of(name, place)
+    if remote is not None:
+        return remote
+    raise NotFoundError(
+        cell,
+        f"{address!r} is no address; write the path of a Unix socket, "
+        f"such as '/run/{cell}.sock', or that of another machine, "
+        f"such as '{cell}@host.example:4433'",
+    )
 
 
 def find(cell: str, fingerprint: int) -> str:

@@ -21,3 +21,18 @@ RETRY_PAUSE_S_MAX = 0.05
 # PONGs that wait for a cell that does not read.
 PONGS_MAX = 64
 READ_BYTES = 256 << 10
+
+# Calls in flight on a connection to another machine; further ones wait.
+REMOTE_CALLS_MAX = 256
+# Bytes of one call, and of all calls of a connection, that wait to be read.
+REMOTE_CALL_BYTES = 1 << 20
+REMOTE_BYTES = 8 << 20
+HANDSHAKE_S_MAX = 5.0
+# How long one address of a host is tried alone before the next one is tried beside it.
+NEXT_ADDRESS_S = 0.25
+# After so long without a sign of the other machine it counts as gone.
+IDLE_S_MAX = 15.0
+# How often a client shows that it is there.
+KEEP_ALIVE_S = 4.0
+# After so long a connection is replaced: certificates are looked at again.
+REMOTE_AGE_S_MAX = 3240.0

@@ -334,6 +334,12 @@ class Connection:
             self._fail(lambda: UnavailableError(self.cell, reason), ended)
         return ended
 
+    def lost(self, reason: str) -> list[Call]:
+        """The cell has gone without a word: it may have started what was sent."""
+        ended = self.write_failed(reason)
+        self._fail(lambda: UnavailableError(self.cell, reason), ended)
+        return ended
+
     def _elsewhere(self, call_ids: list[int], reason: str, ended: list[Call]) -> None:
         for call_id in call_ids:
             if call := self._pop(call_id):

@@ -14,9 +14,9 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from .discovery import address_of, dial, own_name
+from .discovery import dial, own_name
 from .errors import DeadlineExceededError, UnavailableError
 from .flow import Flow, batches
 from .limits import READ_BYTES, START_S_MAX
@@ -27,11 +27,40 @@ from .route import Route
 T = TypeVar("T")
 I = TypeVar("I")
 R = TypeVar("R")
-C = TypeVar("C", bound="SyncClient")
-
 
 # The longest wait at once.
 _WAIT_S_MAX = 3600.0
+
+
+class Exchange(Protocol):
+    """A call with items, one way or both."""
+
+    def __enter__(self) -> Exchange:  # noqa: PYI034 - Python 3.10 has no `Self`
+        """It is open."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends the call where it is not over."""
+        ...
+
+    def next(self) -> bytes | None:
+        """The next batch of items; nothing where the call is over."""
+        ...
+
+    def result(self) -> tuple[bytes, bool]:
+        """The answer of a call that is over."""
+        ...
+
+    def send_soon(
+        self, items: Iterable[I], encode: Callable[[Sequence[I]], bytes]
+    ) -> None:
+        """Sends items in a thread, until they end or the call does."""
+        ...
 
 
 class Channel:
@@ -110,7 +139,7 @@ class Channel:
 
     def _begin(
         self, route: Route[T], request: bytes, timeout: float | None
-    ) -> _Exchange:
+    ) -> Exchange:
         # Without a timeout it has no deadline; to be started it gets that of others.
         retry = Retry(self._cell, START_S_MAX if timeout is None else timeout)
         deadline = math.inf if timeout is None else retry.deadline
@@ -159,29 +188,6 @@ class Channel:
         with self._lock:
             if self._stream is stream:
                 self._stream = None
-
-
-class SyncClient:
-    """What the clients of all cells have."""
-
-    __slots__ = ("_channel",)
-
-    def __init__(
-        self, cell: str, fingerprint: int, address: str | None, timeout: float
-    ) -> None:
-        path = None if address is None else address_of(cell, address)
-        self._channel = Channel(cell, fingerprint, path, timeout)
-
-    def __enter__(self: C) -> C:  # noqa: PYI019 - Python 3.10 has no `Self`
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._channel.close()
 
 
 _channels: weakref.WeakSet[Channel] = weakref.WeakSet()
