@@ -2,6 +2,7 @@
 //! comes back, and the service restarts meanwhile.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -13,6 +14,8 @@ use cell_runtime::Vesicle;
 use cell_runtime::remote::{Keys, QuicListener, RemoteLimits};
 use cell_runtime::schema::route_id;
 use cell_runtime::server::{self, CallContext, CallFuture, Reply, RouteId, ServerOptions, Service};
+
+use tokio::net::UdpSocket;
 
 use crate::matrix::{ENV_ADDRESS, snapshot};
 use crate::remote::{Door, Mesh};
@@ -121,6 +124,64 @@ fn link(other: &str) -> Result<(), String> {
     run("ip link set c0 up")
 }
 
+/// An address of this host behind which packets to and from `server` are late, and one of fifty is lost.
+fn bad_line(server: SocketAddr) -> SocketAddr {
+    let (tell, told) = mpsc::channel();
+    // Its thread is in the namespace of the one that makes it.
+    std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(async move {
+            let door = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            tell.send(door.local_addr().unwrap()).unwrap();
+            forward(Arc::new(door), server).await;
+        });
+    });
+    told.recv().unwrap()
+}
+
+async fn forward(door: Arc<UdpSocket>, server: SocketAddr) {
+    let mut behind = BTreeMap::<SocketAddr, Arc<UdpSocket>>::new();
+    let mut dice = 1u64;
+    let mut late = move |socket: &Arc<UdpSocket>, bytes: Vec<u8>, to: SocketAddr| {
+        // The same packets are lost in every run, as far as they come in the same order.
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        if (dice >> 33).is_multiple_of(50) {
+            return;
+        }
+        let socket = Arc::clone(socket);
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            // Whom nobody hears any more is one more loss.
+            let _ = socket.send_to(&bytes, to).await;
+        });
+    };
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let mut buffer = vec![0; 65536];
+    loop {
+        tokio::select! {
+            Ok((len, from)) = door.recv_from(&mut buffer) => {
+                if let Entry::Vacant(entry) = behind.entry(from) {
+                    let socket = Arc::new(UdpSocket::bind("0.0.0.0:0").await.unwrap());
+                    entry.insert(Arc::clone(&socket));
+                    let tell = tell.clone();
+                    tokio::spawn(async move {
+                        let mut buffer = vec![0; 65536];
+                        while let Ok((len, _)) = socket.recv_from(&mut buffer).await {
+                            if tell.send((buffer[..len].to_vec(), from)).is_err() {
+                                return;
+                            }
+                        }
+                    });
+                }
+                if let Some(socket) = behind.get(&from) {
+                    late(socket, buffer[..len].to_vec(), server);
+                }
+            }
+            Some((bytes, to)) = told.recv() => late(&door, bytes, to),
+        }
+    }
+}
+
 /// The two processes of the other host: one keeps the ledger, one streams.
 fn serve(mesh: &Mesh, ledger: &Path, generation: u32) -> [Door; 2] {
     let open = |role, port| {
@@ -198,15 +259,14 @@ pub(crate) fn strike(mesh: &Mesh, client: &mut Command) -> Result<(), String> {
         let other = told.recv().unwrap()?;
         own_network()?;
         link(&other)?;
+        let mut places = [4433, 4434].map(|port| SocketAddr::from((SERVER, port)));
         if let Err(why) = run("tc qdisc add dev c0 root netem delay 10ms loss 2%") {
-            eprintln!("without delay and loss, which the kernel does not offer: {why}");
+            eprintln!("packets are late and lost in a process, not in the kernel: {why}");
+            places = places.map(bad_line);
         }
         go.send(()).unwrap();
         let mut child = client
-            .args([
-                format!("matrix@{SERVER}:4433"),
-                format!("matrix@{SERVER}:4434"),
-            ])
+            .args(places.map(|place| format!("matrix@{place}")))
             .envs(mesh.env())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -187,3 +187,24 @@ fn between_two_network_namespaces_a_cut_and_a_restart_start_no_call_twice_and_ha
         eprintln!("skipped: two network namespaces cannot be had here: {why}");
     }
 }
+
+#[test]
+fn a_crowd_of_calls_waits_for_its_turn() {
+    let project = project("remote.py");
+    let remote = Remote::start("matrix");
+    let at = format!("matrix@{}", remote.door.address);
+    let lines = lines(command(&project, &remote.mesh, &at, "crowd"));
+    assert_eq!(lines, ["True", "True", "5", "True"]);
+}
+
+#[test]
+fn threads_share_a_client_which_a_fork_or_its_end_leaves_sound() {
+    let project = project("remote.py");
+    let remote = Remote::start("matrix");
+    let at = format!("matrix@{}", remote.door.address);
+    let lines = lines(command(&project, &remote.mesh, &at, "threads"));
+    // A batch that has come is taken first: the fork has it, too.
+    let left = "`matrix` is unavailable: a fork has left the connection behind";
+    let closed = "`matrix` is unavailable: the client was closed";
+    assert_eq!(lines, ["5", "0", left, "0 5", "1", closed, closed]);
+}

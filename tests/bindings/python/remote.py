@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 
 from cells import matrix
@@ -44,6 +45,63 @@ def silent() -> None:
                 print(f"answered: {call()}")
             except matrix.DeadlineExceededError:
                 print("late")
+
+
+def crowd() -> None:
+    """More calls than a connection takes at once; most of them are given up."""
+
+    async def calls() -> None:
+        async with matrix.aio.connect(AT, timeout=60) as client:
+            slow = [asyncio.create_task(client.slow(60_000)) for _ in range(600)]
+            await asyncio.sleep(0)
+            for call in slow[:400]:
+                call.cancel()
+            print(await client.until_served(200) >= 200)
+            for call in slow:
+                call.cancel()
+            ended = await asyncio.gather(*slow, return_exceptions=True)
+            print(all(isinstance(end, asyncio.CancelledError) for end in ended))
+            print(await client.add(2, 3))
+            sums = await asyncio.gather(*(client.add(n, 1) for n in range(1000)))
+            print(sums == list(range(1, 1001)))
+
+    asyncio.run(calls())
+
+
+def threads() -> None:
+    """A fork and a thread that closes leave others alone."""
+    client = matrix.connect(AT, timeout=60)
+    print(client.add(2, 3), flush=True)
+    items = client.forever()
+    print(next(items), flush=True)
+    if os.fork() == 0:
+        # It has a connection of its own, and the end of this process ends no other.
+        try:
+            for _ in items:
+                pass
+        except matrix.UnavailableError as error:
+            print(error, flush=True)
+        sys.exit(0 if client.add(2, 3) == 5 else 1)
+    print(os.waitstatus_to_exitcode(os.wait()[1]), client.add(2, 3))
+    print(next(items))
+
+    def slow() -> None:
+        try:
+            client.slow(60_000)
+        except matrix.UnavailableError as error:
+            print(error, flush=True)
+
+    waits = threading.Thread(target=slow)
+    waits.start()
+    # Three sums, one of them in the fork, and the slow call.
+    client.until_served(4)
+    client.close()
+    waits.join()
+    try:
+        for _ in items:
+            pass
+    except matrix.UnavailableError as error:
+        print(error)
 
 
 def restarted() -> None:
@@ -90,6 +148,8 @@ SCENARIOS: dict[str, Callable[[], None]] = {
     "fails": fails,
     "silent": silent,
     "restarted": restarted,
+    "crowd": crowd,
+    "threads": threads,
     "missing": missing,
 }
 

@@ -13,7 +13,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import QuicEvent, StreamDataReceived
 
 from cells import matrix
-from cells._cell import quic, remote
+from cells._cell import quic, remote, wire
 from cells._cell.errors import RefusedError, UnavailableError
 from cells._cell.frames import HEADER_BYTES, Kind, header
 from cells._cell.remote import End, Remote, remote_of
@@ -141,13 +141,41 @@ class Hostile(unittest.TestCase):
         def nothing(_: Peer, __: int) -> None:
             pass
 
-        idle, quic.IDLE_S_MAX = quic.IDLE_S_MAX, 0.5
-        alive, quic.KEEP_ALIVE_S = quic.KEEP_ALIVE_S, 60.0
+        idle, wire.IDLE_S_MAX = wire.IDLE_S_MAX, 0.5
+        alive, wire.KEEP_ALIVE_S = wire.KEEP_ALIVE_S, 60.0
         try:
             server = self.fails(nothing, "does not answer")
         finally:
-            quic.IDLE_S_MAX, quic.KEEP_ALIVE_S = idle, alive
+            wire.IDLE_S_MAX, wire.KEEP_ALIVE_S = idle, alive
         self.assertEqual(len(server.calls), 1)
+
+    def test_an_old_connection_is_replaced_and_finishes_its_calls(self) -> None:
+        held: list[tuple[Peer, int]] = []
+
+        def late(peer: Peer, stream: int) -> None:
+            if not held:
+                held.append((peer, stream))
+                return
+            # The first call is answered once another connection has the second.
+            for other, number in (held[0], (peer, stream)):
+                other.answer(number, accepted() + sum_of(5))
+                other.transmit()
+
+        server = Server(late)
+
+        async def talk(client: matrix.AsyncClient) -> None:
+            old = asyncio.create_task(client.add(2, 3))
+            await asyncio.sleep(quic.REMOTE_AGE_S_MAX * 2)
+            self.assertEqual(len(held), 1)
+            self.assertEqual(await client.add(2, 3), 5)
+            self.assertEqual(await old, 5)
+
+        age, quic.REMOTE_AGE_S_MAX = quic.REMOTE_AGE_S_MAX, 1.0
+        try:
+            server.play(talk)
+        finally:
+            quic.REMOTE_AGE_S_MAX = age
+        self.assertEqual((len(server.calls), server.connections), (2, 2))
 
     def test_what_breaks_the_protocol_ends_the_call_alone(self) -> None:
         def lies(peer: Peer, stream: int) -> None:

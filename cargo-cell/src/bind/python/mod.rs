@@ -56,6 +56,7 @@ const RUNTIME: &[(&str, &str)] = runtime![
     "sync.py",
     "trace.py",
     "values.py",
+    "wire.py",
     "writer.py",
 ];
 

@@ -73,7 +73,7 @@ class AsyncChannel:
     def __init__(
         self, cell: str, fingerprint: int, place: str | Remote | None, timeout: float
     ) -> None:
-        self._cell = cell
+        self.cell = cell
         self._fingerprint = fingerprint
         self._place = place
         self._timeout = timeout
@@ -86,7 +86,7 @@ class AsyncChannel:
         self, route: Route[T], request: bytes, timeout: float | None = None
     ) -> T:
         """Makes a call. One that the cell did not start is sent again."""
-        retry = Retry(self._cell, self._timeout if timeout is None else timeout)
+        retry = Retry(self.cell, self._timeout if timeout is None else timeout)
         answer = await self._deliver(
             retry,
             lambda stream: stream.call(route.fingerprint, request, retry.deadline),
@@ -147,7 +147,7 @@ class AsyncChannel:
     ) -> Exchange:
         """Starts a call with items."""
         # Without a timeout it has no deadline; to be started it gets that of others.
-        retry = Retry(self._cell, START_S_MAX if timeout is None else timeout)
+        retry = Retry(self.cell, START_S_MAX if timeout is None else timeout)
         deadline = math.inf if timeout is None else retry.deadline
         return await self._deliver(
             retry,
@@ -179,7 +179,7 @@ class AsyncChannel:
 
     def _open(self) -> Carrier:
         if self._is_closed:
-            raise UnavailableError(self._cell, "the client was closed")
+            raise UnavailableError(self.cell, "the client was closed")
         loop = asyncio.get_running_loop()
         stream = self._streams.get(loop)
         if stream is not None and stream.is_open:
@@ -192,8 +192,8 @@ class AsyncChannel:
     def _connect(self, loop: asyncio.AbstractEventLoop) -> Carrier:
         if isinstance(self._place, Remote):
             return Link(loop, self._place, self._fingerprint)
-        sock = dial(self._cell, self._fingerprint, self._place)
-        connection = Connection(self._cell, self._fingerprint, own_name())
+        sock = dial(self.cell, self._fingerprint, self._place)
+        connection = Connection(self.cell, self._fingerprint, own_name())
         return SocketStream(loop, sock, connection)
 
     def _forget(self, stream: Carrier | None) -> None:

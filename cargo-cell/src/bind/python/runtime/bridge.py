@@ -8,6 +8,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -31,7 +32,11 @@ class _Loop:
 
     def __init__(self, channel: AsyncChannel) -> None:
         self.channel = channel
+        self._pid = os.getpid()
         self._loop = asyncio.new_event_loop()
+        # Whoever hands the thread something holds it: nothing is left there unheard.
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._thread = threading.Thread(
             target=self._loop.run_forever, daemon=True, name="cell-quic"
         )
@@ -39,7 +44,20 @@ class _Loop:
 
     def run(self, task: Coroutine[Any, Any, T]) -> T:
         """Waits for what a task gives. Whoever is interrupted meanwhile ends it."""
-        future = asyncio.run_coroutine_threadsafe(task, self._loop)
+        try:
+            if self._pid != os.getpid():
+                reason = "a fork has left the connection behind"
+                raise UnavailableError(self.channel.cell, reason)
+            with self._lock:
+                if self._is_closed:
+                    raise UnavailableError(self.channel.cell, "the client was closed")
+                future = asyncio.run_coroutine_threadsafe(task, self._loop)
+        except BaseException:
+            task.close()
+            raise
+        return self._wait(future)
+
+    def _wait(self, future: Future[T]) -> T:
         try:
             return future.result()
         except BaseException:
@@ -53,7 +71,9 @@ class _Loop:
 
     def close(self) -> None:
         """Ends the calls, then the thread."""
-        self.run(self._finish())
+        with self._lock:
+            self._is_closed = True
+        self._wait(asyncio.run_coroutine_threadsafe(self._finish(), self._loop))
         self.soon(self._loop.stop)
         self._thread.join()
         self._loop.close()

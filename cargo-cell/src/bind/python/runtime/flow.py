@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Protocol, TypeVar
 
 from .frames import HEADER_BYTES, Violation
 
@@ -76,3 +77,34 @@ def batches(items: Iterable[T]) -> Iterator[Sequence[T]]:
     else:
         for item in items:
             yield [item]
+
+
+class SyncExchange(Protocol):
+    """A call with items, one way or both, as threads see it."""
+
+    def __enter__(self) -> SyncExchange:  # noqa: PYI034 - Python 3.10 has no `Self`
+        """It is open."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends the call where it is not over."""
+        ...
+
+    def next(self) -> bytes | None:
+        """The next batch of items; nothing where the call is over."""
+        ...
+
+    def result(self) -> tuple[bytes, bool]:
+        """The answer of a call that is over."""
+        ...
+
+    def send_soon(
+        self, items: Iterable[T], encode: Callable[[Sequence[T]], bytes]
+    ) -> None:
+        """Sends items in a thread, until they end or the call does."""
+        ...

@@ -8,45 +8,29 @@ program connects to another one.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hmac
 import logging
-import os
 import socket
 import time
 from collections.abc import Callable
 from copy import copy
 from importlib import import_module
-from types import ModuleType
-from typing import Any
 
 from .discovery import own_name
 from .errors import DeadlineExceededError
 from .limits import (
     HANDSHAKE_S_MAX,
-    IDLE_S_MAX,
-    KEEP_ALIVE_S,
     NEXT_ADDRESS_S,
     REMOTE_AGE_S_MAX,
-    REMOTE_BYTES,
-    REMOTE_CALL_BYTES,
     REMOTE_CALLS_MAX,
 )
 from .protocol import Connection, NotStartedError
-from .remote import DRAINING, End, Keys, Remote, closed_by_cell, closed_here, keys_of
-from .streams import Exchange, Room, Stream, wake
+from .remote import End, Keys, Remote, keys_of
+from .streams import Exchange, Room, Stream
+from .wire import Wire, connection_of
 
-_PROTOCOL = "cell/1"
 _INSTALL = "pip install 'aioquic>=1.3,<2'"
-# Packets in a row, before other tasks have their turn.
-_PACKETS_MAX = 64
 # Frames in one write: all that wait.
 _FRAMES_MAX = 1 << 20
-_PACKET_BYTES_MAX = 1 << 16
-_RECEIVE_BYTES = 2 << 20
-# A packet is no shorter that says that the other side knows nothing of a connection.
-_RESET_BYTES_MIN = 21
-_TOKEN_BYTES = 16
 
 
 def require(remote: Remote) -> None:
@@ -76,7 +60,7 @@ class Link:
         self._room = Room(loop)
         self._calls = 0
         self._is_retired = False
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
         self._failure: Callable[[], Exception] | None = None
         self._connecting = loop.create_task(self._connect())
         self._age = loop.call_later(REMOTE_AGE_S_MAX, self.retire)
@@ -86,7 +70,7 @@ class Link:
         """Whether it takes new calls."""
         if self._is_retired or self._failure is not None:
             return False
-        return self._wire is None or self._wire.is_open
+        return self._wire is None or self._wire.end is None
 
     async def call(
         self, route: int, request: bytes, deadline: float
@@ -124,7 +108,7 @@ class Link:
                 await asyncio.wait({self._connecting}, timeout=remaining)
             elif self._failure is not None:
                 raise self._failure()
-            elif self._wire is None or not self._wire.is_open:
+            elif self._wire is None or self._wire.end is not None:
                 self._room.let_all_in()
                 self._explain()
                 raise NotStartedError("the connection is closed")
@@ -166,7 +150,7 @@ class Link:
             self._wire.close(reason)
 
     async def _connect(self) -> None:
-        wires: list[_Wire] = []
+        wires: list[Wire] = []
         try:
             keys = keys_of(self._remote.cell)
             self._wire = await self._race(wires, keys)
@@ -182,7 +166,7 @@ class Link:
                     wire.close("another address has answered")
             self._room.let_all_in()
 
-    async def _race(self, wires: list[_Wire], keys: Keys) -> _Wire:
+    async def _race(self, wires: list[Wire], keys: Keys) -> Wire:
         """Tries each address, the next one a moment later; who answers is taken."""
         remote = self._remote
         try:
@@ -194,9 +178,9 @@ class Link:
         until = self.loop.time() + HANDSHAKE_S_MAX
         reason = "it does not answer"
         for place, (family, _, _, _, address) in enumerate(found):
-            quic = _quic(keys, remote)
+            quic = connection_of(keys, remote)
             try:
-                wires.append(_Wire(self.loop, quic, family, address))
+                wires.append(Wire(self.loop, quic, family, address))
             except OSError as error:
                 # Such as an address of IPv6 on a machine without it.
                 reason = f"no UDP socket: {error}"
@@ -212,7 +196,7 @@ class Link:
                 raise _final(remote, end)()
         raise NotStartedError(ends[0].reason if ends else reason)
 
-    async def _first(self, wires: list[_Wire], until: float) -> _Wire | None:
+    async def _first(self, wires: list[Wire], until: float) -> Wire | None:
         while True:
             trying = [wire for wire in wires if wire.end is None]
             for wire in trying:
@@ -237,7 +221,7 @@ class QuicStream(Stream):
     """One call, in a stream of its own."""
 
     def __init__(
-        self, wire: _Wire, connection: Connection, left: Callable[[], None]
+        self, wire: Wire, connection: Connection, left: Callable[[], None]
     ) -> None:
         super().__init__(wire.loop, connection)
         self._wire = wire
@@ -298,257 +282,3 @@ class QuicStream(Stream):
         # What a call with items has received is taken first, then it leaves.
         if not self._connection.in_flight and not (self._futures or self._watchers):
             self.finish()
-
-
-class _Wire:
-    """A QUIC connection with its UDP socket."""
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, quic: Any, family: int, address: Any
-    ) -> None:
-        self.loop = loop
-        # Done when it is connected, or has ended.
-        self.ready: asyncio.Future[None] = loop.create_future()
-        self.end: End | None = None
-        self._quic = quic
-        self._address = address
-        self._events: ModuleType = import_module("aioquic.quic.events")
-        self._streams: dict[int, QuicStream] = {}
-        self.is_connected = False
-        self._is_draining = False
-        self._is_sending = False
-        self._pings = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at: float | None = None
-        self._keep_alive: asyncio.TimerHandle | None = None
-        # A fork takes the socket along: what it writes would be the parent's words.
-        self._pid = os.getpid()
-        # Not connected to the address: it stays the same when this machine's changes.
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
-        loop.add_reader(self._socket, self._read)
-        quic.connect(address, now=loop.time())
-        self._send()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it takes new calls."""
-        return self.end is None and not self._is_draining
-
-    def open(self, stream: QuicStream) -> int:
-        """The number of a new stream."""
-        stream_id: int = self._quic.get_next_available_stream_id()
-        self._streams[stream_id] = stream
-        return stream_id
-
-    def send(self, stream_id: int, data: bytes, is_end: bool = False) -> bool:
-        """Sends bytes of a stream; says whether that could be."""
-        if self.end is not None:
-            return False
-        try:
-            self._quic.send_stream_data(stream_id, data, end_stream=is_end)
-        except (RuntimeError, ValueError):
-            # The cell has just said that it reads no more.
-            return False
-        self._send_soon()
-        return True
-
-    def forget(self, stream_id: int, ends: bool) -> None:
-        """Nobody wants what comes on a stream; `ends` where that is to be said."""
-        self._streams.pop(stream_id, None)
-        if ends:
-            self.send(stream_id, b"", is_end=True)
-
-    def close(self, reason: str) -> None:
-        """Ends the connection."""
-        if self.end is None and self._pid == os.getpid():
-            self._quic.close(error_code=0)
-            self._ended(End(reason, is_silent=True))
-
-    def _read(self) -> None:
-        for _ in range(_PACKETS_MAX):
-            try:
-                data, address = self._socket.recvfrom(_PACKET_BYTES_MAX)
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError:
-                # A packet of this side was lost; what that means, time tells.
-                continue
-            if address[:2] != self._address[:2]:
-                continue
-            if self._is_reset(data):
-                self._ended(End("it was restarted", is_silent=True))
-                return
-            now = self.loop.time()
-            self._try(self._quic.receive_datagram, data, self._address, now)
-            if self.end is not None:
-                return
-        self._handle_events()
-        self._send()
-
-    def _is_reset(self, data: bytes) -> bool:
-        """Whether a packet says that the cell has no such connection, as after a crash.
-
-        The library does not look. Where its inside changes, that is noticed later: when
-        nothing has come for long.
-        """
-        peer = getattr(self._quic, "_peer_cid", None)
-        token = getattr(peer, "stateless_reset_token", None)
-        if not isinstance(token, bytes) or len(token) != _TOKEN_BYTES:
-            return False
-        is_long = len(data) >= _RESET_BYTES_MIN
-        return is_long and hmac.compare_digest(data[-_TOKEN_BYTES:], token)
-
-    def _try(self, action: Callable[..., object], *args: object) -> None:
-        try:
-            action(*args)
-        except Exception as error:  # noqa: BLE001 - whatever a peer may cause
-            self._ended(End(f"the connection broke: {error!r}", is_silent=True))
-
-    def _handle_events(self) -> None:
-        events: Any = self._events
-        while self.end is None:
-            event: Any = self._quic.next_event()
-            if event is None:
-                break
-            if isinstance(event, events.StreamDataReceived):
-                self._received(event.stream_id, event.data, event.end_stream)
-            elif isinstance(event, events.StreamReset):
-                self._is_draining |= event.error_code == DRAINING
-                if stream := self._streams.get(event.stream_id):
-                    stream.ended("the cell did not take the call")
-            elif isinstance(event, events.StopSendingReceived):
-                self._is_draining |= event.error_code == DRAINING
-                if stream := self._streams.get(event.stream_id):
-                    stream.stopped()
-            elif isinstance(event, events.HandshakeCompleted):
-                self.is_connected = True
-                self._keep_alive = self.loop.call_later(KEEP_ALIVE_S, self._stay)
-                wake(self.ready)
-            elif isinstance(event, events.ConnectionTerminated):
-                self._terminated(event)
-        # The library tells the end some time after it knows it; new calls need it now.
-        event = getattr(self._quic, "_close_event", None)
-        if self.end is None and event is not None:
-            self._terminated(event)
-
-    def _received(self, stream_id: int, data: bytes, is_end: bool) -> None:
-        if data and (stream := self._streams.get(stream_id)):
-            stream.received(data)
-        if is_end and (stream := self._streams.get(stream_id)):
-            stream.ended("the cell ended the call without an answer")
-
-    def _terminated(self, event: Any) -> None:
-        code, reason = event.error_code, event.reason_phrase
-        if self._quic.closed_here:
-            self._ended(closed_here(code, reason))
-        elif reason == "Idle timeout":
-            self._ended(End("it does not answer", is_silent=True))
-        else:
-            self._ended(closed_by_cell(code, event.frame_type is None, reason))
-
-    def _ended(self, end: End) -> None:
-        if self.end is not None:
-            return
-        self.end = end
-        with contextlib.suppress(Exception):
-            # What the cell is told of it.
-            self._send_packets()
-        for timer in (self._timer, self._keep_alive):
-            if timer is not None:
-                timer.cancel()
-        if not self.loop.is_closed():
-            self.loop.remove_reader(self._socket)
-        self._socket.close()
-        for stream in list(self._streams.values()):
-            stream.lost(end, self.is_connected)
-        wake(self.ready)
-
-    def _stay(self) -> None:
-        """Shows the cell that this side is there."""
-        if self.end is not None:
-            return
-        self._keep_alive = self.loop.call_later(KEEP_ALIVE_S, self._stay)
-        self._pings += 1
-        self._quic.send_ping(self._pings)
-        self._send_soon()
-
-    def _send_soon(self) -> None:
-        # What all tasks of this turn of the loop ask shares packets.
-        if not self._is_sending:
-            self._is_sending = True
-            self.loop.call_soon(self._send)
-
-    def _send(self) -> None:
-        self._is_sending = False
-        if self.end is None:
-            self._try(self._send_packets)
-        if self.end is None:
-            self._arm()
-
-    def _send_packets(self) -> None:
-        for data, address in self._quic.datagrams_to_send(now=self.loop.time()):
-            try:
-                self._socket.sendto(data, address)
-            except OSError:
-                # One more packet that is lost, and sent again when there is a way.
-                continue
-
-    def _arm(self) -> None:
-        at = self._quic.get_timer()
-        if at == self._timer_at and self._timer is not None:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = at
-        self._timer = None
-        if at is not None and not self.loop.is_closed():
-            self._timer = self.loop.call_at(at, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        at = max(self._timer_at or 0.0, self.loop.time())
-        self._try(self._quic.handle_timer, at)
-        self._handle_events()
-        self._send()
-
-
-def _quic(keys: Keys, remote: Remote) -> Any:
-    """A connection that shows this side's certificate, and takes only the cell's."""
-    configuration: Any = import_module("aioquic.quic.configuration")
-    connection: Any = import_module("aioquic.quic.connection")
-    packet: Any = import_module("aioquic.quic.packet")
-    tls: Any = import_module("aioquic.tls")
-    authority = keys.authority()
-    keys.check()
-    config = configuration.QuicConfiguration(
-        alpn_protocols=[_PROTOCOL],
-        idle_timeout=IDLE_S_MAX,
-        is_client=True,
-        max_data=REMOTE_BYTES,
-        max_stream_data=REMOTE_CALL_BYTES,
-        server_name=remote.cell,
-        supported_versions=[packet.QuicProtocolVersion.VERSION_1],
-    )
-    try:
-        config.load_cert_chain(str(keys.own))
-    except (OSError, ValueError, IndexError, TypeError) as error:
-        raise keys.unusable(keys.own, error, keys.issue) from error
-    try:
-        tls.load_pem_x509_certificates(authority)
-    except (ValueError, IndexError) as error:
-        hint = "copy it from where `cargo cell keys init` made it"
-        raise keys.unusable(keys.folder / "authority.pem", error, hint) from error
-    config.load_verify_locations(cadata=authority)
-
-    class Quic(connection.QuicConnection):  # type: ignore[misc]
-        """Knows which side has ended it."""
-
-        closed_here = False
-
-        def close(self, *args: Any, **named: Any) -> None:
-            self.closed_here = True
-            connection.QuicConnection.close(self, *args, **named)
-
-    return Quic(configuration=config)

@@ -14,11 +14,11 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from .discovery import dial, own_name
 from .errors import DeadlineExceededError, UnavailableError
-from .flow import Flow, batches
+from .flow import Flow, SyncExchange, batches
 from .limits import READ_BYTES, START_S_MAX
 from .protocol import Call, Connection, FullError, NotStartedError
 from .retry import Retry
@@ -30,37 +30,6 @@ R = TypeVar("R")
 
 # The longest wait at once.
 _WAIT_S_MAX = 3600.0
-
-
-class Exchange(Protocol):
-    """A call with items, one way or both."""
-
-    def __enter__(self) -> Exchange:  # noqa: PYI034 - Python 3.10 has no `Self`
-        """It is open."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Ends the call where it is not over."""
-        ...
-
-    def next(self) -> bytes | None:
-        """The next batch of items; nothing where the call is over."""
-        ...
-
-    def result(self) -> tuple[bytes, bool]:
-        """The answer of a call that is over."""
-        ...
-
-    def send_soon(
-        self, items: Iterable[I], encode: Callable[[Sequence[I]], bytes]
-    ) -> None:
-        """Sends items in a thread, until they end or the call does."""
-        ...
 
 
 class Channel:
@@ -139,7 +108,7 @@ class Channel:
 
     def _begin(
         self, route: Route[T], request: bytes, timeout: float | None
-    ) -> Exchange:
+    ) -> SyncExchange:
         # Without a timeout it has no deadline; to be started it gets that of others.
         retry = Retry(self._cell, START_S_MAX if timeout is None else timeout)
         deadline = math.inf if timeout is None else retry.deadline
