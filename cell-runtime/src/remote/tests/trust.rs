@@ -82,7 +82,10 @@ async fn an_expired_certificate_is_refused_and_logged() {
 
     let mut server = Running::start(mesh.issue("echo", true), 0, "one");
     let error = refused(&server.client(&mesh.issue("caller", false), "echo")).await;
-    assert!(error.contains("expired"), "{error}");
+    assert!(
+        error.contains("expired") && error.contains("renewed with `cargo cell keys issue`"),
+        "{error}"
+    );
     assert!(server.refusal(1).await.contains("expired"));
 }
 
