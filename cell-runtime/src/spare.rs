@@ -2,7 +2,7 @@
 //! to a limit.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rkyv::util::AlignedVec;
 
@@ -11,8 +11,15 @@ use crate::vesicle::ALIGNMENT;
 /// A message's memory; counted, since messages are shared.
 pub(crate) type Buffer = Arc<AlignedVec<ALIGNMENT>>;
 
-/// A larger buffer is given back: it would be kept for messages that hardly ever come.
+/// What a thread keeps for itself; larger buffers are shared by all.
 const BUFFER_BYTES_MAX: usize = 128 << 10;
+
+/// A still larger buffer is given back: it would be kept for messages that hardly ever come.
+const LARGE_BYTES_MAX: usize = 4 << 20;
+
+/// What a process keeps of large buffers. Memory that was never used before costs a page fault every 4 KiB, several times
+/// what it costs to fill it.
+const LARGE_KEPT_BYTES_MAX: usize = 8 << 20;
 
 /// What a thread keeps at most.
 const KEPT_MAX: usize = 256;
@@ -27,6 +34,9 @@ struct Kept {
 thread_local! {
     static KEPT: RefCell<Kept> = RefCell::default();
 }
+
+/// Large buffers: few, so that they go from one thread, which reads a message, to another, which drops it.
+static LARGE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
 
 /// A buffer that nobody else has, empty.
 pub(crate) struct Draft(Buffer);
@@ -53,6 +63,58 @@ impl Draft {
     pub(crate) fn finish(self) -> Buffer {
         self.0
     }
+
+    /// Makes room for `len` bytes in all, what is there included.
+    pub(crate) fn make_room(&mut self, len: usize) {
+        if len <= BUFFER_BYTES_MAX {
+            let bytes = self.bytes();
+            bytes.reserve(len - bytes.len());
+        } else if !self.try_large(len) {
+            let bytes = self.bytes();
+            bytes.reserve_exact(len - bytes.len());
+        }
+    }
+
+    /// Goes on in a large buffer that was used before, where one is kept that `len` bytes fit into.
+    pub(crate) fn try_large(&mut self, len: usize) -> bool {
+        if len <= BUFFER_BYTES_MAX {
+            return false;
+        }
+        let Some(mut larger) = take_large(len) else {
+            return false;
+        };
+        // Nobody else has one that is kept.
+        Arc::make_mut(&mut larger).extend_from_slice(self.bytes());
+        keep(std::mem::replace(&mut self.0, larger));
+        true
+    }
+}
+
+/// The smallest that `len` bytes fit into.
+fn take_large(len: usize) -> Option<Buffer> {
+    let mut kept = LARGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (at, _) = kept
+        .iter()
+        .enumerate()
+        .filter(|(_, buffer)| buffer.capacity() >= len)
+        .min_by_key(|(_, buffer)| buffer.capacity())?;
+    Some(kept.swap_remove(at))
+}
+
+/// The one that was kept first makes room for this one.
+fn keep_large(buffer: Buffer) {
+    let mut kept = LARGE.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.push(buffer);
+    let mut whole: usize = kept.iter().map(|buffer| buffer.capacity()).sum();
+    let mut over = Vec::new();
+    while whole > LARGE_KEPT_BYTES_MAX {
+        let first = kept.remove(0);
+        whole -= first.capacity();
+        over.push(first);
+    }
+    // Given back to the system without the lock.
+    drop(kept);
+    drop(over);
 }
 
 /// Keeps a buffer for later, where nobody else has it and there is room.
@@ -61,10 +123,13 @@ pub(crate) fn keep(mut buffer: Buffer) {
         return;
     };
     let capacity = bytes.capacity();
-    if capacity == 0 || capacity > BUFFER_BYTES_MAX {
+    if capacity == 0 || capacity > LARGE_BYTES_MAX {
         return;
     }
     bytes.clear();
+    if capacity > BUFFER_BYTES_MAX {
+        return keep_large(buffer);
+    }
     // Dropped with the thread's others where it ends.
     let _ = KEPT.try_with(|kept| {
         let kept = &mut *kept.borrow_mut();
@@ -115,5 +180,32 @@ mod tests {
             .collect();
         drop(large);
         assert!(kept().1 <= KEPT_BYTES_MAX);
+    }
+
+    #[test]
+    fn large_buffers_are_shared_and_limited() {
+        let large = |len: usize| {
+            let mut draft = Draft::take();
+            draft.bytes().extend_from_slice(b"kept");
+            draft.make_room(len);
+            assert_eq!(draft.bytes().as_slice(), b"kept");
+            assert!(draft.bytes().capacity() >= len);
+            draft.bytes().resize(len, 1);
+            Vesicle::drafted(draft)
+        };
+        // The only test that has buffers of these sizes.
+        let sizes = [1, 2, 4, 3].map(|mebi| mebi << 20);
+        let held = sizes.map(large);
+        let at: Vec<*const u8> = held.iter().map(|vesicle| vesicle.as_ptr()).collect();
+        std::thread::spawn(move || drop(held))
+            .join()
+            .expect("the other thread gives them back");
+        let kept: usize = LARGE.lock().unwrap().iter().map(|b| b.capacity()).sum();
+        assert!(kept <= LARGE_KEPT_BYTES_MAX, "{kept}");
+        // The smallest that is large enough; the first ones had to go.
+        assert_eq!(large((3 << 20) - 5).as_ptr(), at[3]);
+        drop(large(LARGE_BYTES_MAX + 1));
+        let largest = LARGE.lock().unwrap().iter().map(|b| b.capacity()).max();
+        assert!(largest <= Some(LARGE_BYTES_MAX));
     }
 }

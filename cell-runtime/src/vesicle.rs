@@ -24,7 +24,7 @@ impl Vesicle {
         let bytes = bytes.as_ref();
         // Also an empty one owns memory: a vector without any has no aligned start.
         let mut draft = Draft::take();
-        draft.bytes().reserve(bytes.len().max(1));
+        draft.make_room(bytes.len().max(1));
         draft.bytes().extend_from_slice(bytes);
         Vesicle::drafted(draft)
     }

@@ -5,12 +5,13 @@ use std::num::NonZeroUsize;
 use rkyv::api::access_with_context;
 use rkyv::api::high::to_bytes_in;
 use rkyv::rancor::{self, Strategy};
+use rkyv::ser::{Positional, Writer};
 use rkyv::util::AlignedVec;
 use rkyv::validation::archive::ArchiveValidator;
 
 use super::{Protein, Wired};
 use crate::spare::Draft;
-use crate::vesicle::Vesicle;
+use crate::vesicle::{ALIGNMENT, Vesicle};
 
 /// The form in which a `T` lies in a message.
 pub type Archived<T> = <T as Protein>::Archived;
@@ -28,10 +29,54 @@ pub fn encode<T: Protein>(value: &T) -> Result<AlignedVec<16>, rancor::Error> {
 
 /// As [`encode`], into a buffer that was used before where there is one.
 pub(crate) fn archive<T: Protein>(value: &T) -> Result<Vesicle, rancor::Error> {
-    let mut draft = Draft::take();
-    let bytes = std::mem::take(draft.bytes());
-    *draft.bytes() = to_bytes_in(Wired::new(value), bytes)?;
-    Ok(Vesicle::drafted(draft))
+    let written = to_bytes_in(Wired::new(value), Written::default())?;
+    Ok(Vesicle::drafted(written.finish()))
+}
+
+/// An archive that is being written. A large one goes on in a large buffer that was used before.
+struct Written {
+    draft: Draft,
+    /// The draft's own, which is not asked for at every write.
+    bytes: AlignedVec<ALIGNMENT>,
+}
+
+impl Default for Written {
+    fn default() -> Written {
+        let mut draft = Draft::take();
+        let bytes = std::mem::take(draft.bytes());
+        Written { draft, bytes }
+    }
+}
+
+impl Written {
+    fn finish(mut self) -> Draft {
+        std::mem::swap(self.draft.bytes(), &mut self.bytes);
+        self.draft
+    }
+
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        let len = self.bytes.len() + more;
+        std::mem::swap(self.draft.bytes(), &mut self.bytes);
+        self.draft.make_room(len.next_power_of_two());
+        std::mem::swap(self.draft.bytes(), &mut self.bytes);
+    }
+}
+
+impl Positional for Written {
+    fn pos(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl<E> Writer<E> for Written {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), E> {
+        if self.bytes.capacity() - self.bytes.len() < bytes.len() {
+            self.grow(bytes.len());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// Validates an archive and gives its root, in place. `bytes` must start on a 16-byte boundary.

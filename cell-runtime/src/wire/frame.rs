@@ -74,9 +74,9 @@ impl FrameDecoder {
             self.head_len = 0;
             let payload_len = header.len as usize - usize::from(header.ext_len);
             let mut payload = Draft::take();
-            payload
-                .bytes()
-                .reserve(payload_len.clamp(1, EAGER_BYTES_MAX));
+            if !payload.try_large(payload_len) {
+                payload.make_room(payload_len.clamp(1, EAGER_BYTES_MAX));
+            }
             self.open = Some(OpenFrame {
                 header,
                 ext: Vec::new(),
@@ -90,12 +90,13 @@ impl FrameDecoder {
         open.ext
             .extend_from_slice(take(input, ext_len - open.ext.len()));
         let payload_len = open.header.len as usize - ext_len;
-        let payload = open.payload.bytes();
+        let mut payload = open.payload.bytes();
         if open.ext.len() == ext_len {
             // Who has sent so much means it: the rest is not moved again and again while it arrives.
             if payload.len() >= EAGER_BYTES_MAX && payload.capacity() < payload_len {
-                payload.reserve_exact(payload_len - payload.len());
+                open.payload.make_room(payload_len);
             }
+            payload = open.payload.bytes();
             payload.extend_from_slice(take(input, payload_len - payload.len()));
         }
         if open.ext.len() < ext_len || payload.len() < payload_len {

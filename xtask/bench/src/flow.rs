@@ -247,8 +247,9 @@ pub fn bulk(settings: &Settings, folder: &Path) -> Result<()> {
                 }
                 note(into, "raw socket", rate(started));
                 for (kind, _, client) in &cells {
+                    let messages = vec![message.clone(); times];
                     let started = Instant::now();
-                    let way = send(client, &message, times, sum).await?;
+                    let way = send(client, messages, sum).await?;
                     note(into, &format!("{kind}, {way}"), rate(started));
                 }
             }
@@ -258,23 +259,20 @@ pub fn bulk(settings: &Settings, folder: &Path) -> Result<()> {
     })
 }
 
-/// Sends a message so many times, in one piece where that is allowed; says how.
-async fn send(client: &Client, message: &[u64], times: usize, sum: u64) -> Result<&'static str> {
-    if size_of_val(message) > LARGEST {
-        for _ in 0..times {
+/// Sends messages, each in one piece where that is allowed; says how. A client takes messages and lets go of them.
+async fn send(client: &Client, messages: Vec<Vec<u64>>, sum: u64) -> Result<&'static str> {
+    let mut way = "one call";
+    for message in messages {
+        let total = if size_of_val(&*message) > LARGEST {
+            way = "MiB items";
             let pieces: Vec<Vec<u64>> = message.chunks(MIB / 8).map(<[u64]>::to_vec).collect();
-            let total = client.weigh_all(stream::iter(pieces)).await?;
-            ensure!(total == sum, "the sums differ");
-        }
-        return Ok("MiB items");
+            client.weigh_all(stream::iter(pieces)).await?
+        } else {
+            client.weigh(message).await?
+        };
+        ensure!(total == sum, "the sums differ");
     }
-    for _ in 0..times {
-        ensure!(
-            client.weigh(message.to_vec()).await? == sum,
-            "the sums differ"
-        );
-    }
-    Ok("one call")
+    Ok(way)
 }
 
 /// What a call may hold: `Limits::DEFAULT`, less what an archive adds.
