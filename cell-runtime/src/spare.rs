@@ -15,7 +15,7 @@ pub(crate) type Buffer = Arc<AlignedVec<ALIGNMENT>>;
 const BUFFER_BYTES_MAX: usize = 128 << 10;
 
 /// A still larger buffer is given back: it would be kept for messages that hardly ever come.
-const LARGE_BYTES_MAX: usize = 4 << 20;
+pub(crate) const LARGE_BYTES_MAX: usize = 4 << 20;
 
 /// What a process keeps of large buffers. Memory that was never used before costs a page fault every 4 KiB, several times
 /// what it costs to fill it.

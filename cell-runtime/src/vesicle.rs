@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rkyv::util::AlignedVec;
 
+use crate::gap::Sealed;
 use crate::spare::{self, Buffer, Draft};
 
 /// The alignment of every payload, in bytes: the largest that an archive can need (`u128`).
@@ -13,10 +14,17 @@ pub const ALIGNMENT: usize = 16;
 
 /// An aligned buffer that holds one archived message; cloning it shares the bytes.
 #[derive(Clone)]
-pub struct Vesicle(
-    /// There until it is dropped.
-    Option<Buffer>,
-);
+pub struct Vesicle(Memory);
+
+#[derive(Clone)]
+enum Memory {
+    Own(
+        /// There until it is dropped.
+        Option<Buffer>,
+    ),
+    /// Of another process, which cannot change it any more. It starts on a page.
+    Sealed(Arc<Sealed>),
+}
 
 impl Vesicle {
     /// Copies `bytes` into a buffer that starts on a 16-byte boundary.
@@ -31,23 +39,33 @@ impl Vesicle {
 
     /// Takes what was written.
     pub(crate) fn drafted(draft: Draft) -> Vesicle {
-        Vesicle(Some(draft.finish()))
+        Vesicle(Memory::Own(Some(draft.finish())))
     }
 
     /// Takes a buffer that is aligned already, without a copy.
     pub fn from_aligned(bytes: AlignedVec<ALIGNMENT>) -> Vesicle {
-        Vesicle(Some(Arc::new(bytes)))
+        Vesicle(Memory::Own(Some(Arc::new(bytes))))
+    }
+
+    /// Takes a message where it lies in another process's memory.
+    pub(crate) fn sealed(sealed: Sealed) -> Vesicle {
+        Vesicle(Memory::Sealed(Arc::new(sealed)))
     }
 
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], |buffer| buffer.as_slice())
+        match &self.0 {
+            Memory::Own(buffer) => buffer.as_ref().map_or(&[], |buffer| buffer.as_slice()),
+            Memory::Sealed(sealed) => sealed,
+        }
     }
 }
 
 impl Drop for Vesicle {
     fn drop(&mut self) {
-        if let Some(buffer) = self.0.take() {
+        if let Memory::Own(buffer) = &mut self.0
+            && let Some(buffer) = buffer.take()
+        {
             spare::keep(buffer);
         }
     }

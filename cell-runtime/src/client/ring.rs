@@ -64,7 +64,11 @@ impl Inner {
             return;
         };
         match junction.accept(self.state.out().len()) {
-            Ok(()) => self.ring = Some(Ring::new(junction)),
+            Ok(()) => {
+                let beside = || Box::new(junction.clone());
+                self.state.set_beside(beside(), beside());
+                self.ring = Some(Ring::new(junction));
+            }
             Err(error) => self.failed = Some(error.to_string()),
         }
     }

@@ -11,17 +11,22 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::coop;
 
+use super::beside::{Inward, Outward, Waiting};
 use super::ring::{Consumer, Lie, Producer};
-use super::segment::{Direction, Glance, Mapped, Segment};
+use super::segment::{Direction, Glance, Layout, Mapped, Segment};
 use super::socket::Socket;
+use crate::vesicle::Vesicle;
+use crate::wire::Place;
 
 /// What both halves of a connection share.
 pub(super) struct Link {
     socket: Socket,
     read: Mutex<ReadSide>,
     write: Mutex<WriteSide>,
-    /// A segment on its way in: the server's own until its client has switched, the client's until it takes it.
+    /// What comes in beside the stream.
     arriving: Mutex<Arriving>,
+    /// Large messages on their way out.
+    outward: Mutex<Option<Outward>>,
     sleepers: Arc<Sleepers>,
     bell: Waker,
     /// The other process has gone.
@@ -58,10 +63,13 @@ struct Switch {
 
 #[derive(Default)]
 struct Arriving {
-    descriptor: Option<OwnedFd>,
+    /// A segment's descriptor, then those of large messages.
+    waiting: Waiting,
+    /// The server's own until its client has switched.
     ring: Option<Consumer<Mapped>>,
-    /// Whether a descriptor is looked for.
+    /// Whether descriptors are looked for.
     expected: bool,
+    inward: Option<Inward>,
 }
 
 /// Who waits for a bell. A socket knows one reader only, and both halves wait for what comes in.
@@ -114,6 +122,7 @@ impl Link {
             read: Mutex::new(ReadSide::Socket),
             write: Mutex::new(WriteSide::Socket(None)),
             arriving: Mutex::default(),
+            outward: Mutex::default(),
             bell: Waker::from(Arc::clone(&sleepers)),
             sleepers,
             gone: AtomicBool::new(false),
@@ -129,8 +138,14 @@ impl Link {
     /// The server's side: makes the segment. `queue` queues the offer, and says how many bytes are written before it and with it;
     /// what is written after those goes into the segment.
     pub(super) fn offer(&self, queue: impl FnOnce() -> (usize, usize)) -> io::Result<()> {
-        let (segment, descriptor) = Segment::make()?;
-        lock(&self.arriving).ring = Some(segment.consumer(Direction::ToServer));
+        let (segment, descriptor) = Segment::make(Layout::FRAMES)?;
+        {
+            let mut arriving = lock(&self.arriving);
+            arriving.ring = Some(segment.consumer(Direction::ToServer));
+            arriving.expected = true;
+            arriving.inward = Some(Inward::new(&segment, Direction::ToServer));
+        }
+        *lock(&self.outward) = Some(Outward::new(&segment, Direction::ToClient));
         self.set_glance(Some(segment.glance(Direction::ToServer)));
         let (before, after) = queue();
         *lock(&self.write) = WriteSide::Socket(Some(Switch {
@@ -148,8 +163,7 @@ impl Link {
     pub(super) fn accept(&self, after: usize) -> io::Result<()> {
         let descriptor = {
             let mut arriving = lock(&self.arriving);
-            arriving.expected = false;
-            arriving.descriptor.take()
+            arriving.waiting.pop()
         };
         let descriptor = descriptor.ok_or_else(|| {
             io::Error::new(
@@ -157,7 +171,9 @@ impl Link {
                 "the cell offered shared memory and sent none; the connection ends",
             )
         })?;
-        let segment = Segment::take(&descriptor)?;
+        let segment = Segment::take(&descriptor, Layout::FRAMES)?;
+        lock(&self.arriving).inward = Some(Inward::new(&segment, Direction::ToClient));
+        *lock(&self.outward) = Some(Outward::new(&segment, Direction::ToServer));
         *lock(&self.read) = ReadSide::Ring(segment.consumer(Direction::ToClient));
         self.set_glance(Some(segment.glance(Direction::ToClient)));
         *lock(&self.write) = WriteSide::Socket(Some(Switch {
@@ -191,6 +207,7 @@ impl Link {
     pub(super) fn release(&self) {
         self.set_glance(None);
         *lock(&self.arriving) = Arriving::default();
+        *lock(&self.outward) = None;
         if let side @ ReadSide::Ring(_) = &mut *lock(&self.read) {
             *side = ReadSide::Over;
         }
@@ -227,6 +244,34 @@ impl Link {
         self.socket.ring();
     }
 
+    /// Sends a large message whose frame follows; nothing where it has to go with its frame.
+    pub(super) fn put_beside(&self, message: &[u8]) -> Option<Place> {
+        // Between frames on the socket there is no place for it.
+        if !matches!(&*lock(&self.write), WriteSide::Ring(_)) || self.is_gone() {
+            return None;
+        }
+        lock(&self.outward).as_mut()?.put(&self.socket, message)
+    }
+
+    /// Takes the large message of the frame that was just read.
+    pub(super) fn take_beside(&self, place: Place, len: usize) -> Result<Vesicle, String> {
+        let mut rung = false;
+        let message = {
+            let Arriving {
+                waiting, inward, ..
+            } = &mut *lock(&self.arriving);
+            inward
+                .as_mut()
+                .ok_or_else(|| "a message in shared memory that there is not".to_owned())?
+                .take(place, len, || waiting.fetch(&self.socket, &mut rung))
+        };
+        if rung {
+            // The bells were for somebody who sleeps.
+            self.bell.wake_by_ref();
+        }
+        message
+    }
+
     fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
     }
@@ -248,7 +293,12 @@ impl Link {
         Sleepers::set(own, cx);
         let mut bells = [0; 64];
         let mut cx = Context::from_waker(&self.bell);
-        match ready!(self.socket.poll_read(&mut cx, &mut bells, None)) {
+        let outcome = {
+            let mut arriving = lock(&self.arriving);
+            self.socket
+                .poll_read(&mut cx, &mut bells, Some(&mut arriving.waiting))
+        };
+        match ready!(outcome) {
             Ok(1..) => {}
             // Whatever is wrong with the socket: nobody will ever ring again.
             Ok(0) | Err(_) => self.gone.store(true, Ordering::Relaxed),
@@ -264,9 +314,12 @@ impl Link {
         let ReadSide::Ring(ring) = &mut *read else {
             drop(read);
             let mut arriving = lock(&self.arriving);
-            let descriptor = arriving.expected.then_some(());
-            let slot = descriptor.map(|()| &mut arriving.descriptor);
-            let len = ready!(self.socket.poll_read(cx, buf.initialize_unfilled(), slot))?;
+            let expected = arriving.expected;
+            let waiting = expected.then_some(&mut arriving.waiting);
+            let len = ready!(
+                self.socket
+                    .poll_read(cx, buf.initialize_unfilled(), waiting)
+            )?;
             buf.advance(len);
             return Poll::Ready(Ok(()));
         };
@@ -353,6 +406,7 @@ impl LocalWriter {
                         std::mem::replace(&mut *write, WriteSide::Socket(None))
                 {
                     *write = WriteSide::Ring(switch.ring);
+                    link.socket.shrink();
                     if switch.bell_due {
                         link.socket.ring();
                     }

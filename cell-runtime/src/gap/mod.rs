@@ -4,9 +4,11 @@
 //! direction), sends it with a GAP frame, and both go on in the rings with the same frames. The socket stays: a byte on it
 //! is a bell for a side that sleeps, and its end says that the other process has gone. `docs/protocol.md` has the layout.
 
+mod beside;
 mod burst;
 mod link;
 pub(crate) mod ring;
+mod sealed;
 mod segment;
 mod socket;
 mod spin;
@@ -20,6 +22,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use burst::Looker;
 use link::Link;
 pub use link::{LocalReader, LocalWriter};
+pub(crate) use sealed::Sealed;
 pub(crate) use spin::Spin;
 
 /// The environment variable that keeps a process on its sockets where it says `off`.

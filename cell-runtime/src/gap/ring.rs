@@ -100,6 +100,14 @@ impl<R: Region> Producer<R> {
         Ok(len)
     }
 
+    /// Whether `bytes` were written as a whole; none of them were otherwise.
+    pub fn write_whole(&mut self, bytes: &[u8]) -> Result<bool, Lie> {
+        if self.room() < bytes.len() && self.look()? < bytes.len() {
+            return Ok(false);
+        }
+        Ok(self.write(bytes)? == bytes.len())
+    }
+
     fn room(&self) -> usize {
         self.region.capacity() - self.tail.wrapping_sub(self.head) as usize
     }

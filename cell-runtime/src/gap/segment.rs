@@ -16,8 +16,30 @@ use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 
 use super::ring::{Consumer, Producer, Region, Word};
 
-/// The bytes of one direction's ring.
-pub(crate) const RING_BYTES: usize = 128 << 10;
+/// What a segment holds: one ring for each direction, or a single one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    ring_bytes: usize,
+    rings: usize,
+}
+
+impl Layout {
+    /// A connection's frames. Small, as it is walked through again and again, and stays in a core's cache.
+    pub(crate) const FRAMES: Layout = Layout {
+        ring_bytes: 128 << 10,
+        rings: 2,
+    };
+
+    /// One direction's large payloads.
+    pub(crate) const BULK: Layout = Layout {
+        ring_bytes: 4 << 20,
+        rings: 1,
+    };
+
+    fn len(self) -> usize {
+        HEADER_BYTES + self.rings * self.ring_bytes
+    }
+}
 
 /// Before the data: the magic and both rings' words.
 const HEADER_BYTES: usize = 4096;
@@ -27,6 +49,9 @@ const MAGIC: u64 = u64::from_le_bytes(*b"CELLGAP1");
 
 /// Two words never share what a core fetches at once (two cache lines, as Intel's cores fetch pairs).
 const STRIDE: usize = 128;
+
+/// The word behind those of a ring's own: how many bytes of sealed messages the reader has given back; the reader's.
+const GIVEN_BACK: usize = 5;
 
 /// Where each direction's words begin.
 const WORDS: [usize; 2] = [1024, 2048];
@@ -53,7 +78,7 @@ pub(crate) enum Direction {
 /// One mapped segment.
 pub(crate) struct Segment {
     base: NonNull<u8>,
-    len: usize,
+    layout: Layout,
 }
 
 // SAFETY: the memory is only reached through atomics and through the rings, whose ends belong to one owner each.
@@ -63,29 +88,29 @@ unsafe impl Sync for Segment {}
 
 impl Segment {
     /// Makes a segment and what the other side gets.
-    pub(crate) fn make() -> io::Result<(Arc<Segment>, OwnedFd)> {
+    pub(crate) fn make(layout: Layout) -> io::Result<(Arc<Segment>, OwnedFd)> {
         if MAPPED.load(Ordering::Relaxed) >= SEGMENTS_MAX {
             return Err(io::Error::other("as many segments are mapped as may be"));
         }
-        let len = HEADER_BYTES + 2 * RING_BYTES;
         let fd = memfd_create(
             c"cell-gap",
             MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
         )?;
-        nix::unistd::ftruncate(&fd, len as i64)?;
+        nix::unistd::ftruncate(&fd, layout.len() as i64)?;
         fcntl(&fd, FcntlArg::F_ADD_SEALS(SEALS))?;
-        let segment = Segment::map(&fd, len)?;
+        let segment = Segment::map(&fd, layout)?;
         segment.word(0).store(MAGIC, Ordering::Relaxed);
-        segment.word(8).store(RING_BYTES as u64, Ordering::Relaxed);
+        let bytes = layout.ring_bytes as u64;
+        segment.word(8).store(bytes, Ordering::Relaxed);
         Ok((Arc::new(segment), fd))
     }
 
     /// Takes what the other side made, if it can do no harm: the right kind of memory, of the right size, sealed.
-    pub(crate) fn take(fd: &OwnedFd) -> io::Result<Arc<Segment>> {
+    pub(crate) fn take(fd: &OwnedFd, layout: Layout) -> io::Result<Arc<Segment>> {
         let refuse = |why: &str| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
-                format!("the shared memory that the cell offered {why}; the connection ends"),
+                format!("the shared memory that the peer offered {why}; the connection ends"),
             )
         };
         // Huge pages could be taken away under the mapping, files of other kinds have no seals.
@@ -98,20 +123,20 @@ impl Segment {
         if !seals.contains(SEALS) {
             return Err(refuse("can still be shrunk"));
         }
-        let len = HEADER_BYTES + 2 * RING_BYTES;
-        if fstat(fd)?.st_size != len as i64 {
+        if fstat(fd)?.st_size != layout.len() as i64 {
             return Err(refuse("has another size than this version's"));
         }
-        let segment = Segment::map(fd, len)?;
+        let segment = Segment::map(fd, layout)?;
         let magic = segment.word(0).load(Ordering::Relaxed);
-        if magic != MAGIC || segment.word(8).load(Ordering::Relaxed) != RING_BYTES as u64 {
+        let bytes = segment.word(8).load(Ordering::Relaxed);
+        if magic != MAGIC || bytes != layout.ring_bytes as u64 {
             return Err(refuse("has another layout than this version's"));
         }
         Ok(Arc::new(segment))
     }
 
-    fn map(fd: impl AsFd, len: usize) -> io::Result<Segment> {
-        let size = NonZeroUsize::new(len).ok_or(io::ErrorKind::InvalidInput)?;
+    fn map(fd: impl AsFd, layout: Layout) -> io::Result<Segment> {
+        let size = NonZeroUsize::new(layout.len()).ok_or(io::ErrorKind::InvalidInput)?;
         // SAFETY: a fresh mapping at an address that the kernel chooses.
         let base = unsafe {
             mmap(
@@ -126,12 +151,12 @@ impl Segment {
         MAPPED.fetch_add(1, Ordering::Relaxed);
         Ok(Segment {
             base: base.cast(),
-            len,
+            layout,
         })
     }
 
     fn word(&self, at: usize) -> &AtomicU64 {
-        debug_assert!(at.is_multiple_of(8) && at + 8 <= self.len);
+        debug_assert!(at.is_multiple_of(8) && at + 8 <= self.layout.len());
         // SAFETY: inside the mapping, aligned, and only ever used as an atomic.
         unsafe { self.base.add(at).cast::<AtomicU64>().as_ref() }
     }
@@ -151,11 +176,24 @@ impl Segment {
         Glance(self.half(direction))
     }
 
+    /// Says that this side has let go of a sealed message.
+    pub(super) fn give_back(&self, direction: Direction, len: usize) {
+        let at = WORDS[direction as usize] + GIVEN_BACK * STRIDE;
+        self.word(at).fetch_add(len as u64, Ordering::Relaxed);
+    }
+
+    /// How many bytes of sealed messages the other side has let go of, as it says.
+    pub(super) fn given_back(&self, direction: Direction) -> u64 {
+        let at = WORDS[direction as usize] + GIVEN_BACK * STRIDE;
+        self.word(at).load(Ordering::Relaxed)
+    }
+
     fn half(self: &Arc<Segment>, direction: Direction) -> Mapped {
+        debug_assert!((direction as usize) < self.layout.rings);
         Mapped {
             segment: Arc::clone(self),
             words: WORDS[direction as usize],
-            data: HEADER_BYTES + direction as usize * RING_BYTES,
+            data: HEADER_BYTES + direction as usize * self.layout.ring_bytes,
         }
     }
 }
@@ -164,7 +202,7 @@ impl Drop for Segment {
     fn drop(&mut self) {
         MAPPED.fetch_sub(1, Ordering::Relaxed);
         // SAFETY: made by `map`, and nothing refers to it any more. It cannot fail for a mapping of our own.
-        let _ = unsafe { munmap(self.base.cast::<c_void>(), self.len) };
+        let _ = unsafe { munmap(self.base.cast::<c_void>(), self.layout.len()) };
     }
 }
 
@@ -191,7 +229,8 @@ impl Mapped {
     }
 
     fn data(&self, at: usize, len: usize) -> *mut u8 {
-        assert!(at <= RING_BYTES && len <= RING_BYTES - at);
+        let bytes = self.segment.layout.ring_bytes;
+        assert!(at <= bytes && len <= bytes - at);
         // SAFETY: within the mapping, as was just checked.
         unsafe { self.segment.base.as_ptr().add(self.data + at) }
     }
@@ -199,7 +238,7 @@ impl Mapped {
 
 impl Region for Mapped {
     fn capacity(&self) -> usize {
-        RING_BYTES
+        self.segment.layout.ring_bytes
     }
 
     fn load(&self, word: Word, order: Ordering) -> u64 {

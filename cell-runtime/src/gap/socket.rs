@@ -7,9 +7,16 @@ use std::os::unix::net::UnixStream;
 use std::task::{Context, Poll, ready};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, send, sendmsg};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, send, sendmsg, setsockopt, sockopt,
+};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use super::beside::Waiting;
+
+/// Room for a few bells and descriptors; the kernel makes it what it takes at least (socket(7)).
+const BELLS_BYTES: usize = 4096;
 
 /// A socket that is polled by its runtime.
 pub(super) struct Socket(AsyncFd<UnixStream>);
@@ -29,25 +36,36 @@ impl Socket {
         self.0.get_ref().shutdown(std::net::Shutdown::Write)
     }
 
-    /// Reads bytes; a descriptor that comes with them is put into `descriptor`, where one is expected.
+    /// From now on it carries bells and descriptors alone: what waits in it unread is kept small.
+    pub(super) fn shrink(&self) {
+        // Where it fails the usual size stays.
+        let _ = setsockopt(self.0.get_ref(), sockopt::SndBuf, &BELLS_BYTES);
+    }
+
+    /// Reads bytes; descriptors that come with them are put into `waiting`, where some are expected.
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
         buf: &mut [u8],
-        mut descriptor: Option<&mut Option<OwnedFd>>,
+        mut waiting: Option<&mut Waiting>,
     ) -> Poll<io::Result<usize>> {
         loop {
             let mut guard = ready!(self.0.poll_read_ready(cx))?;
+            let before = waiting.as_ref().map_or(0, |waiting| waiting.came());
             let outcome = guard.try_io(|socket| {
-                retry(|| match &mut descriptor {
+                retry(|| match &mut waiting {
                     None => nix::sys::socket::recv(socket.as_raw_fd(), buf, MsgFlags::empty()),
-                    Some(slot) => receive_with(socket.as_raw_fd(), buf, slot),
+                    Some(waiting) => {
+                        receive_with(socket.as_raw_fd(), buf, waiting, MsgFlags::empty())
+                    }
                 })
             });
             match outcome {
                 Ok(Ok(len)) => {
-                    // The buffer was emptied: what comes now is an event of its own (as tokio's own sockets take it).
-                    if 0 < len && len < buf.len() {
+                    let came = waiting.as_ref().map_or(0, |waiting| waiting.came());
+                    // The buffer was emptied: what comes now is an event of its own (as tokio's own sockets take it). With a
+                    // descriptor the kernel gives no more than what came with it, and more may be there.
+                    if 0 < len && len < buf.len() && came == before {
                         guard.clear_ready();
                     }
                     return Poll::Ready(Ok(len));
@@ -58,6 +76,12 @@ impl Socket {
         }
     }
 
+    /// Takes what is there, also behind its runtime's back; zero bytes are the end.
+    pub(super) fn try_receive(&self, waiting: &mut Waiting) -> io::Result<usize> {
+        let mut bells = [0; 64];
+        retry(|| receive_with(self.raw(), &mut bells, waiting, MsgFlags::MSG_DONTWAIT))
+    }
+
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_io(Interest::WRITABLE, |socket| {
             retry(|| send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL))
@@ -66,17 +90,25 @@ impl Socket {
 
     /// Writes bytes and a descriptor with the first of them.
     pub(super) fn try_write_with(&self, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
-        self.0.try_io(Interest::WRITABLE, |socket| {
-            let descriptors = [descriptor.as_raw_fd()];
-            retry(|| {
-                sendmsg::<()>(
-                    socket.as_raw_fd(),
-                    &[io::IoSlice::new(bytes)],
-                    &[ControlMessage::ScmRights(&descriptors)],
-                    MsgFlags::MSG_NOSIGNAL,
-                    None,
-                )
-            })
+        self.0
+            .try_io(Interest::WRITABLE, |_| self.send_with(bytes, descriptor))
+    }
+
+    /// A bell and a descriptor; whether there was room for it.
+    pub(super) fn ring_with(&self, descriptor: &OwnedFd) -> bool {
+        self.send_with(&[1], descriptor).is_ok()
+    }
+
+    fn send_with(&self, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
+        let descriptors = [descriptor.as_raw_fd()];
+        retry(|| {
+            sendmsg::<()>(
+                self.raw(),
+                &[io::IoSlice::new(bytes)],
+                &[ControlMessage::ScmRights(&descriptors)],
+                MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT,
+                None,
+            )
         })
     }
 
@@ -108,17 +140,22 @@ thread_local! {
     static SPACE: RefCell<Vec<u8>> = RefCell::new(nix::cmsg_space!([RawFd; 2]));
 }
 
-/// Every descriptor that comes is owned at once, so that none stays open unseen; the last one counts.
-fn receive_with(socket: RawFd, buf: &mut [u8], slot: &mut Option<OwnedFd>) -> nix::Result<usize> {
+/// Every descriptor that comes is owned at once, so that none stays open unseen.
+fn receive_with(
+    socket: RawFd,
+    buf: &mut [u8],
+    waiting: &mut Waiting,
+    flags: MsgFlags,
+) -> nix::Result<usize> {
     let mut parts = [io::IoSliceMut::new(buf)];
     SPACE.with_borrow_mut(|space| {
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let flags = flags | MsgFlags::MSG_CMSG_CLOEXEC;
         let message = recvmsg::<()>(socket, &mut parts, Some(space), flags)?;
         for part in message.cmsgs()? {
             if let ControlMessageOwned::ScmRights(descriptors) = part {
                 for descriptor in descriptors {
                     // SAFETY: the kernel has just made it for this process, and nothing else knows its number.
-                    *slot = Some(unsafe { OwnedFd::from_raw_fd(descriptor) });
+                    waiting.push(unsafe { OwnedFd::from_raw_fd(descriptor) });
                 }
             }
         }

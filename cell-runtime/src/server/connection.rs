@@ -169,6 +169,8 @@ pub(super) async fn serve<S: Stream>(
                 ServerEvent::Gap => {
                     if let Some(junction) = &junction {
                         junction.accepted();
+                        let beside = || Box::new(junction.clone());
+                        shared.lock().state.set_beside(beside(), beside());
                         looker = Some(Looker::new(junction.clone()));
                     }
                 }

@@ -2,8 +2,8 @@ use std::time::{Duration, Instant};
 
 use super::flow::Flow;
 use super::{
-    Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Refusal, Reply,
-    RouteId, Status, StatusCode, TraceParent, Violation, deadline, features, flags,
+    Beside, Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Refusal,
+    Reply, RouteId, Status, StatusCode, TraceParent, Violation, deadline, features, flags,
 };
 use crate::vesicle::Vesicle;
 
@@ -472,6 +472,12 @@ impl ClientState {
     pub fn is_finished(&self) -> bool {
         let takes_no_calls = self.phase == Phase::GoingAway || !self.writable;
         self.phase == Phase::Closed || (takes_no_calls && self.calls.is_empty())
+    }
+
+    /// Shared memory is open: large payloads go and come beside the frames.
+    pub(crate) fn set_beside(&mut self, out: Box<dyn Beside>, input: Box<dyn Beside>) {
+        self.out.set_beside(out);
+        self.decoder.set_beside(input);
     }
 
     /// The frames to send.

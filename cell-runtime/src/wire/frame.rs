@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::beside::{Beside, Place, Way};
 use super::{HEADER_LEN, Header, Limits, Violation};
 use crate::spare::Draft;
 use crate::vesicle::Vesicle;
@@ -42,6 +43,7 @@ pub struct FrameDecoder {
     head: [u8; HEADER_LEN],
     head_len: usize,
     open: Option<OpenFrame>,
+    beside: Way,
 }
 
 struct OpenFrame {
@@ -58,7 +60,13 @@ impl FrameDecoder {
             head: [0; HEADER_LEN],
             head_len: 0,
             open: None,
+            beside: None,
         }
+    }
+
+    /// Large payloads may come beside the bytes from now on.
+    pub(crate) fn set_beside(&mut self, beside: Box<dyn Beside>) {
+        self.beside = Some(beside);
     }
 
     /// Takes bytes from the front of `input` until a frame is whole or the input is used up.
@@ -72,7 +80,7 @@ impl FrameDecoder {
             }
             let header = Header::decode(&self.head, &self.limits)?;
             self.head_len = 0;
-            let payload_len = header.len as usize - usize::from(header.ext_len);
+            let payload_len = inline_len(&header);
             let mut payload = Draft::take();
             if !payload.try_large(payload_len) {
                 payload.make_room(payload_len.clamp(1, EAGER_BYTES_MAX));
@@ -89,7 +97,7 @@ impl FrameDecoder {
         let ext_len = usize::from(open.header.ext_len);
         open.ext
             .extend_from_slice(take(input, ext_len - open.ext.len()));
-        let payload_len = open.header.len as usize - ext_len;
+        let payload_len = inline_len(&open.header);
         let mut payload = open.payload.bytes();
         if open.ext.len() == ext_len {
             // Who has sent so much means it: the rest is not moved again and again while it arrives.
@@ -102,10 +110,30 @@ impl FrameDecoder {
         if open.ext.len() < ext_len || payload.len() < payload_len {
             return Ok(None);
         }
-        Ok(self.open.take().map(|open| Frame {
-            header: open.header,
-            ext: open.ext,
-            payload: Vesicle::drafted(open.payload),
+        let Some(OpenFrame {
+            mut header,
+            ext,
+            payload,
+        }) = self.open.take()
+        else {
+            return Ok(None);
+        };
+        let payload = if let Some(place) = Place::of(&header) {
+            header.flags &= !place.flag();
+            let len = header.len as usize - ext_len;
+            let Some(beside) = &mut self.beside else {
+                return Err(Violation(
+                    "a payload in shared memory on a connection that has none".to_owned(),
+                ));
+            };
+            beside.take(place, len)?
+        } else {
+            Vesicle::drafted(payload)
+        };
+        Ok(Some(Frame {
+            header,
+            ext,
+            payload,
         }))
     }
 
@@ -123,6 +151,14 @@ impl fmt::Debug for FrameDecoder {
             "FrameDecoder({} bytes of a header, {open:?})",
             self.head_len
         )
+    }
+}
+
+/// The bytes of the payload that follow in the stream.
+fn inline_len(header: &Header) -> usize {
+    match Place::of(header) {
+        Some(_) => 0,
+        None => header.len as usize - usize::from(header.ext_len),
     }
 }
 

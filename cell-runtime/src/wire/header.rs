@@ -11,6 +11,10 @@ pub mod flags {
     pub const TRACE: u8 = 2;
     /// REQUEST: items go with the call, one way or both.
     pub const STREAM: u8 = 4;
+    /// REQUEST, RESPONSE, ITEMS: the payload is in a sealed segment of its own; `len` counts it.
+    pub const SEALED: u8 = 8;
+    /// REQUEST, RESPONSE, ITEMS: the payload is in the ring for large payloads; `len` counts it.
+    pub const BULK: u8 = 16;
 }
 
 /// What a frame is.

@@ -1,5 +1,6 @@
 //! The protocol of `docs/protocol.md`, without I/O: bytes and the time go in, events and bytes come out.
 
+mod beside;
 mod client;
 mod deadline;
 mod drift;
@@ -16,6 +17,7 @@ mod status;
 mod tests;
 mod trace;
 
+pub(crate) use beside::{Beside, Place};
 pub use client::{CallFailure, ClientEvent, ClientState, Request};
 pub(crate) use deadline::DEFAULT_DEADLINE;
 pub(crate) use deadline::{is_none, none};

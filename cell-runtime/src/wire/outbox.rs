@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
 
+use super::beside::{BESIDE_BYTES_MIN, Beside, Way};
 use super::frame::encode_head;
-use super::{HEADER_LEN, Header, Kind, encode_frame};
+use super::{HEADER_LEN, Header, Kind, encode_frame, flags};
 use crate::vesicle::Vesicle;
 
 /// A buffer that grew beyond this is given back afterwards.
@@ -21,6 +22,7 @@ pub struct Outbox {
     large: VecDeque<Large>,
     /// All that is left to write.
     left: usize,
+    beside: Way,
 }
 
 /// A payload that was not copied.
@@ -47,12 +49,26 @@ impl Outbox {
         self.left += self.bytes.len() - before;
     }
 
+    /// Large payloads may go beside the bytes from now on.
+    pub(super) fn set_beside(&mut self, beside: Box<dyn Beside>) {
+        self.beside = Some(beside);
+    }
+
     /// As [`Outbox::put`]; a large payload is not copied.
-    pub(super) fn put_message(&mut self, header: Header, ext: &[u8], payload: &Vesicle) {
+    pub(super) fn put_message(&mut self, mut header: Header, ext: &[u8], payload: &Vesicle) {
         if payload.len() < LARGE_BYTES_MIN {
             return self.put(header, ext, payload);
         }
         let before = self.bytes.len();
+        if payload.len() >= BESIDE_BYTES_MIN
+            && let Some(beside) = &mut self.beside
+            && let Some(place) = beside.put(payload)
+        {
+            header.flags |= place.flag();
+            encode_head(header, ext, payload.len(), &mut self.bytes);
+            self.left += self.bytes.len() - before;
+            return;
+        }
         encode_head(header, ext, payload.len(), &mut self.bytes);
         self.left += self.bytes.len() - before + payload.len();
         self.large.push_back(Large {
@@ -156,7 +172,9 @@ impl Outbox {
                 .large
                 .get(large)
                 .filter(|large| large.at == start + HEADER_LEN + ext && large.len == len - ext);
-            at += HEADER_LEN + own.map_or(len, |_| ext);
+            let is_beside = head[5] & (flags::SEALED | flags::BULK) != 0;
+            let is_short = own.is_some() || is_beside;
+            at += HEADER_LEN + if is_short { ext } else { len };
             large += usize::from(own.is_some());
             Some(Placed {
                 at: start,

@@ -2,8 +2,8 @@ use std::time::Instant;
 
 use super::flow::Flow;
 use super::{
-    Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply, RouteId,
-    Status, StatusCode, TraceParent, Violation, deadline, features, flags,
+    Beside, Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply,
+    RouteId, Status, StatusCode, TraceParent, Violation, deadline, features, flags,
 };
 use crate::vesicle::Vesicle;
 
@@ -453,6 +453,12 @@ impl ServerState {
     /// Whether calls were started and all of them have ended.
     pub fn is_idle(&self) -> bool {
         self.last_started > 0 && self.calls.is_empty()
+    }
+
+    /// Shared memory is open: large payloads go and come beside the frames.
+    pub(crate) fn set_beside(&mut self, out: Box<dyn Beside>, input: Box<dyn Beside>) {
+        self.out.set_beside(out);
+        self.decoder.set_beside(input);
     }
 
     /// The frames to send.

@@ -1,6 +1,7 @@
 //! A client that is given shared memory, and writes into it what it likes.
 
-use std::io::{IoSliceMut, Write};
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut, Write};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -9,9 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cell_sdk::protein::encode;
-use cell_sdk::wire::{Frame, FrameDecoder, Hello, Kind, Limits, features};
+use cell_sdk::wire::{Frame, FrameDecoder, Hello, Kind, Limits, features, flags};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 
 use crate::attack::{connect, frame, request, send};
 use crate::client::survives;
@@ -76,6 +79,26 @@ impl Shared {
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(at), bytes.len()) };
     }
 
+    /// Puts frames where the cell reads them first, and says so.
+    fn say(&self, frames: &[u8]) {
+        self.put(TO_SERVER_DATA, frames);
+        let tail = self.word(TO_SERVER, 0);
+        tail.store(frames.len() as u64, Ordering::SeqCst);
+    }
+
+    /// Rings, and sends a descriptor.
+    fn ring_with(&self, descriptor: &OwnedFd) {
+        let descriptors = [descriptor.as_raw_fd()];
+        sendmsg::<()>(
+            self.socket.as_raw_fd(),
+            &[IoSlice::new(&[1])],
+            &[ControlMessage::ScmRights(&descriptors)],
+            MsgFlags::empty(),
+            None,
+        )
+        .unwrap();
+    }
+
     /// Rings; whether anybody is there.
     fn ring(&mut self) -> bool {
         self.socket.set_nonblocking(true).unwrap();
@@ -136,14 +159,108 @@ fn indices_that_cannot_be() {
                 shared.word(ring, word).store(lie, Ordering::SeqCst);
                 if ring == TO_CLIENT {
                     // It is seen when the cell answers: as much as the ring has room for by what it saw before, and more.
-                    let big = encode(&(300_000u32,)).unwrap();
-                    let call = request("big", 9, false, &big);
-                    shared.put(TO_SERVER_DATA, &call);
-                    let tail = shared.word(TO_SERVER, 0);
-                    tail.store(call.len() as u64, Ordering::SeqCst);
+                    let big = encode(&(50_000u32,)).unwrap();
+                    let calls = (9..15).flat_map(|id| request("big", id, false, &big));
+                    shared.say(&calls.collect::<Vec<u8>>());
                 }
                 shared.hangs_up(&format!("word {word} of {ring} is {lie:#x}"));
             }
+        }
+    });
+}
+
+/// A call whose arguments are said to be in shared memory.
+fn elsewhere(flag: u8, len: usize) -> Vec<u8> {
+    let mut call = request("echo", 9, false, &[]);
+    call[..4].copy_from_slice(&(len as u32).to_le_bytes());
+    call[5] |= flag;
+    call
+}
+
+fn memfd(bytes: &[u8], size: usize, seals: SealFlag) -> OwnedFd {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let fd = memfd_create(c"lie", flags).unwrap();
+    nix::unistd::write(&fd, bytes).unwrap();
+    nix::unistd::ftruncate(&fd, size as i64).unwrap();
+    fcntl(&fd, FcntlArg::F_ADD_SEALS(seals)).unwrap();
+    fd
+}
+
+#[test]
+fn large_messages_that_lie() {
+    survives(64, |path| {
+        let len = 5 << 20;
+        let bytes = vec![1; len];
+        let all = SealFlag::F_SEAL_SHRINK
+            | SealFlag::F_SEAL_GROW
+            | SealFlag::F_SEAL_WRITE
+            | SealFlag::F_SEAL_SEAL;
+        let ring = all - SealFlag::F_SEAL_WRITE;
+        let bulk = 4096 + (4 << 20);
+        let mut head = [0; 16];
+        head[..8].copy_from_slice(b"CELLGAP1");
+        head[8..].copy_from_slice(&(4u64 << 20).to_le_bytes());
+        let cases: [(&str, u8, Option<OwnedFd>); 9] = [
+            ("nothing came", flags::SEALED, None),
+            ("no ring came", flags::BULK, None),
+            (
+                "it can change",
+                flags::SEALED,
+                Some(memfd(&bytes, len, ring)),
+            ),
+            (
+                "it is short",
+                flags::SEALED,
+                Some(memfd(&bytes[1..], len - 1, all)),
+            ),
+            ("it has holes", flags::SEALED, Some(memfd(&[1], len, all))),
+            (
+                "it is no memfd",
+                flags::SEALED,
+                Some(File::open("/dev/zero").unwrap().into()),
+            ),
+            ("a small ring", flags::BULK, Some(memfd(&head, 4096, ring))),
+            ("no ring's head", flags::BULK, Some(memfd(&[], bulk, ring))),
+            ("an empty ring", flags::BULK, Some(memfd(&head, bulk, ring))),
+        ];
+        for (why, flag, descriptor) in cases {
+            let mut shared = Shared::take(path);
+            if let Some(descriptor) = &descriptor {
+                shared.ring_with(descriptor);
+            }
+            shared.say(&elsewhere(flag, len));
+            shared.hangs_up(why);
+        }
+        // Sealed as it should be, and no archive: the call fails, the connection goes on.
+        let mut shared = Shared::take(path);
+        shared.ring_with(&memfd(&bytes, len, all));
+        shared.say(&elsewhere(flags::SEALED, len));
+        for _ in 0..100 {
+            assert!(shared.ring(), "the cell hung up");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(
+            shared.word(TO_CLIENT, 0).load(Ordering::SeqCst) > 0,
+            "it answered"
+        );
+    });
+}
+
+/// Descriptors that no frame asks for: a few are kept, the others closed.
+#[test]
+fn descriptors_without_end() {
+    survives(64, |path| {
+        let shared = Shared::take(path);
+        let descriptor = memfd(&[1; 4096], 4096, SealFlag::F_SEAL_SEAL);
+        shared.say(&request(
+            "echo",
+            9,
+            false,
+            &encode(&("x".to_owned(),)).unwrap(),
+        ));
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(500) {
+            shared.ring_with(&descriptor);
         }
     });
 }

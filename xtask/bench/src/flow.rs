@@ -210,7 +210,7 @@ pub fn bulk(settings: &Settings, folder: &Path) -> Result<()> {
     runtime()?.block_on(async {
         let cells = cells(folder, far).await?;
         let mut raw = UnixStream::connect(&sink.place).await?;
-        for (size, times) in [(MIB, 32), (64 * MIB, 1)] {
+        for (size, times) in [(MIB, 32), (15 * MIB, 4), (64 * MIB, 1)] {
             println!(
                 "messages of {} MiB, read and added up at the other side; GiB/s, a core each",
                 size / MIB

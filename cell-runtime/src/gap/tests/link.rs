@@ -10,13 +10,13 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use tokio::io::AsyncReadExt;
 
 use crate::gap::link::{Link, LocalReader, LocalWriter};
-use crate::gap::segment::Segment;
+use crate::gap::segment::{Layout, Segment};
 use crate::transport::tests::conformance;
 use crate::transport::{Listener, Stream};
 use crate::wire::HEADER_LEN;
 
 /// A stream that is in shared memory from the first byte.
-struct Moved(LocalReader, LocalWriter);
+pub(super) struct Moved(pub(super) LocalReader, pub(super) LocalWriter);
 
 impl Stream for Moved {
     type Reader = LocalReader;
@@ -55,7 +55,7 @@ async fn write_all(writer: &LocalWriter, mut bytes: &[u8]) {
 }
 
 /// Moves a pair, as the frames of both sides would.
-async fn moved() -> (Moved, Moved) {
+pub(super) async fn moved() -> (Moved, Moved) {
     let (client, server) = sockets();
     let ends =
         |link: &Arc<Link>| Moved(LocalReader(Arc::clone(link)), LocalWriter(Arc::clone(link)));
@@ -105,8 +105,8 @@ async fn shared_memory_conforms() {
 /// What a client must not take from a cell.
 #[test]
 fn memory_that_can_do_harm_is_refused() {
-    let (_, good) = Segment::make().unwrap();
-    assert!(Segment::take(&good).is_ok());
+    let (_, good) = Segment::make(Layout::FRAMES).unwrap();
+    assert!(Segment::take(&good, Layout::FRAMES).is_ok());
     let size = nix::sys::stat::fstat(&good).unwrap().st_size;
     let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
     let memfd = |size: i64, seals: SealFlag| {
@@ -132,7 +132,9 @@ fn memory_that_can_do_harm_is_refused() {
         (reader, "no memfd of plain pages"),
     ];
     for (fd, why) in cases {
-        let error = Segment::take(&fd).err().map(|error| error.to_string());
+        let error = Segment::take(&fd, Layout::FRAMES)
+            .err()
+            .map(|error| error.to_string());
         assert!(
             error.as_ref().is_some_and(|error| error.contains(why)),
             "{why}: {error:?}"

@@ -1,4 +1,6 @@
 #[cfg(not(miri))]
+mod beside;
+#[cfg(not(miri))]
 mod link;
 #[cfg(not(miri))]
 mod model;

@@ -1,9 +1,14 @@
 //! What waits to be written, with payloads that are copied and payloads that are not.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
 use proptest::prelude::*;
 
 use crate::vesicle::Vesicle;
-use crate::wire::{FrameDecoder, Header, Kind, Limits, Outbox, encode_frame};
+use crate::wire::{
+    Beside, FrameDecoder, Header, Kind, Limits, Outbox, Place, Violation, encode_frame, flags,
+};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -77,5 +82,91 @@ proptest! {
             prop_assert_eq!(frame.header.call_id, *id);
             prop_assert_eq!(written.len() - input.len(), *end);
         }
+    }
+}
+
+/// Payloads beside the stream, as shared memory carries them.
+#[derive(Clone, Debug, Default)]
+struct Side(Arc<Mutex<VecDeque<(Place, Vesicle)>>>);
+
+impl Beside for Side {
+    fn put(&mut self, payload: &[u8]) -> Option<Place> {
+        let place = match payload[0] {
+            0 => Place::Bulk,
+            1 => Place::Sealed,
+            _ => return None,
+        };
+        let mut queue = self.0.lock().unwrap();
+        queue.push_back((place, Vesicle::wrap(payload)));
+        Some(place)
+    }
+
+    fn take(&mut self, place: Place, len: usize) -> Result<Vesicle, Violation> {
+        let (sent, payload) = self
+            .0
+            .lock()
+            .unwrap()
+            .pop_front()
+            .ok_or_else(|| Violation("nothing is there".to_owned()))?;
+        assert_eq!((sent, payload.len()), (place, len));
+        Ok(payload)
+    }
+}
+
+#[test]
+fn payloads_beside_the_stream_stay_with_their_frames() {
+    let side = Side::default();
+    let mut out = Outbox::default();
+    out.set_beside(Box::new(side.clone()));
+    let sizes = [64 << 10, (64 << 10) + 1, 100_000];
+    let mut expected = Vec::new();
+    for id in 1..=9u64 {
+        let payload = Vesicle::wrap(vec![id as u8 % 3; sizes[id as usize / 3 % 3]]);
+        let ext: &[u8] = if id % 2 == 0 { &[9; 32] } else { &[] };
+        out.put_message(Header::new(Kind::Request, id, 0), ext, &payload);
+        expected.push((id, ext, payload));
+    }
+    assert_eq!(out.unsent_requests(), (1..=9).collect::<Vec<u64>>());
+    let mut decoder = FrameDecoder::new(Limits::DEFAULT);
+    decoder.set_beside(Box::new(side.clone()));
+    let (mut seen, mut step) = (Vec::new(), 0);
+    while !out.is_empty() {
+        step += 1;
+        let len = out.pending().len().min(1 + step * 7919 % 50_000);
+        let mut input = &out.pending()[..len];
+        while let Some(frame) = decoder.next(&mut input).unwrap() {
+            assert_eq!(frame.header.flags, 0);
+            seen.push((frame.header.call_id, frame.ext, frame.payload));
+        }
+        out.advance(len);
+        out.compact();
+        let unsent = out.unsent_requests();
+        assert_eq!(unsent.len(), 9 - seen.len(), "after {} bytes", step);
+    }
+    assert_eq!(seen.len(), 9);
+    for ((id, ext, payload), (seen_id, seen_ext, seen_payload)) in expected.iter().zip(&seen) {
+        assert_eq!((id, *ext, payload), (seen_id, &seen_ext[..], seen_payload));
+    }
+}
+
+#[test]
+fn payloads_in_memory_that_is_not_shared_end_the_connection() {
+    for flag in [flags::SEALED, flags::BULK] {
+        let mut header = Header::new(Kind::Request, 1, 100_000);
+        header.flags = flag;
+        let mut decoder = FrameDecoder::new(Limits::DEFAULT);
+        let why = decoder.next(&mut &header.encode()[..]).unwrap_err();
+        assert!(why.0.contains("that has none"), "{why}");
+        // The limit holds for them too.
+        header.len = (16 << 20) + 1;
+        let mut decoder = FrameDecoder::new(Limits::DEFAULT);
+        decoder.set_beside(Box::new(Side::default()));
+        let why = decoder.next(&mut &header.encode()[..]).unwrap_err();
+        assert!(why.0.contains("at most 16777216"), "{why}");
+        header.len = 100;
+        let mut decoder = FrameDecoder::new(Limits::DEFAULT);
+        decoder.set_beside(Box::new(Side::default()));
+        let why = decoder.next(&mut &header.encode()[..]).unwrap_err();
+        assert!(why.0.contains("nothing is there"), "{why}");
     }
 }
