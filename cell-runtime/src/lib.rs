@@ -46,6 +46,7 @@
 
 extern crate self as cell_sdk;
 
+mod beside;
 pub mod cell;
 pub mod client;
 pub mod control;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use rkyv::util::AlignedVec;
 
-use crate::gap::Sealed;
 use crate::spare::{self, Buffer, Draft};
 
 /// The alignment of every payload, in bytes: the largest that an archive can need (`u128`).
@@ -16,14 +15,16 @@ pub const ALIGNMENT: usize = 16;
 #[derive(Clone)]
 pub struct Vesicle(Memory);
 
+type Foreign = dyn AsRef<[u8]> + Send + Sync;
+
 #[derive(Clone)]
 enum Memory {
     Own(
         /// There until it is dropped.
         Option<Buffer>,
     ),
-    /// Of another process, which cannot change it any more. It starts on a page.
-    Sealed(Arc<Sealed>),
+    /// Of somebody else, who cannot change it any more.
+    Foreign(Arc<Foreign>),
 }
 
 impl Vesicle {
@@ -47,16 +48,16 @@ impl Vesicle {
         Vesicle(Memory::Own(Some(Arc::new(bytes))))
     }
 
-    /// Takes a message where it lies in another process's memory.
-    pub(crate) fn sealed(sealed: Sealed) -> Vesicle {
-        Vesicle(Memory::Sealed(Arc::new(sealed)))
+    /// Takes a message where it lies, on a 16-byte boundary, in memory that never changes.
+    pub(crate) fn foreign(message: impl AsRef<[u8]> + Send + Sync + 'static) -> Vesicle {
+        Vesicle(Memory::Foreign(Arc::new(message)))
     }
 
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
         match &self.0 {
             Memory::Own(buffer) => buffer.as_ref().map_or(&[], |buffer| buffer.as_slice()),
-            Memory::Sealed(sealed) => sealed,
+            Memory::Foreign(message) => (**message).as_ref(),
         }
     }
 }

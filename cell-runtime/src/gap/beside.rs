@@ -11,9 +11,9 @@ use super::ring::{Consumer, Producer};
 use super::sealed::{Sealed, seal};
 use super::segment::{Direction, Layout, Mapped, Segment};
 use super::socket::Socket;
+use crate::beside::{Beside, Place};
 use crate::spare::{Draft, LARGE_BYTES_MAX};
 use crate::vesicle::Vesicle;
-use crate::wire::{Beside, Place, Violation};
 
 /// What one side of a connection lends at most, in bytes of sealed messages that the other side still reads: they are on the
 /// lender's account. Further ones go with their frames.
@@ -117,7 +117,7 @@ impl Inward {
             Place::Sealed => {
                 let lent = Weak::clone(&self.segment);
                 return Sealed::take(&descriptor()?, len, lent, self.direction)
-                    .map(Vesicle::sealed);
+                    .map(Vesicle::foreign);
             }
             Place::Bulk => match &mut self.bulk {
                 Some(ring) => ring,
@@ -191,8 +191,8 @@ impl Beside for Junction {
         self.0.put_beside(payload)
     }
 
-    fn take(&mut self, place: Place, len: usize) -> Result<Vesicle, Violation> {
-        self.0.take_beside(place, len).map_err(Violation)
+    fn take(&mut self, place: Place, len: usize) -> Result<Vesicle, String> {
+        self.0.take_beside(place, len)
     }
 }
 

@@ -15,8 +15,8 @@ use super::beside::{Inward, Outward, Waiting};
 use super::ring::{Consumer, Lie, Producer};
 use super::segment::{Direction, Glance, Layout, Mapped, Segment};
 use super::socket::Socket;
+use crate::beside::Place;
 use crate::vesicle::Vesicle;
-use crate::wire::Place;
 
 /// What both halves of a connection share.
 pub(super) struct Link {

@@ -22,7 +22,6 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use burst::Looker;
 use link::Link;
 pub use link::{LocalReader, LocalWriter};
-pub(crate) use sealed::Sealed;
 pub(crate) use spin::Spin;
 
 /// The environment variable that keeps a process on its sockets where it says `off`.

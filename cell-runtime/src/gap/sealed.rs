@@ -110,6 +110,12 @@ impl Deref for Sealed {
     }
 }
 
+impl AsRef<[u8]> for Sealed {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
 impl Drop for Sealed {
     fn drop(&mut self) {
         // SAFETY: made by `take`, and nothing refers to it any more. It cannot fail for a mapping of our own.

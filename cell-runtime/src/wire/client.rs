@@ -2,9 +2,10 @@ use std::time::{Duration, Instant};
 
 use super::flow::Flow;
 use super::{
-    Beside, Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Refusal,
-    Reply, RouteId, Status, StatusCode, TraceParent, Violation, deadline, features, flags,
+    Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Refusal, Reply,
+    RouteId, Status, StatusCode, TraceParent, Violation, deadline, features, flags,
 };
+use crate::beside::Beside;
 use crate::vesicle::Vesicle;
 
 /// A call that a client wants to make.

@@ -1,7 +1,8 @@
 use std::fmt;
 
-use super::beside::{Beside, Place, Way};
+use super::beside::{Way, flag, place};
 use super::{HEADER_LEN, Header, Limits, Violation};
+use crate::beside::Beside;
 use crate::spare::Draft;
 use crate::vesicle::Vesicle;
 
@@ -118,15 +119,15 @@ impl FrameDecoder {
         else {
             return Ok(None);
         };
-        let payload = if let Some(place) = Place::of(&header) {
-            header.flags &= !place.flag();
+        let payload = if let Some(place) = place(&header) {
+            header.flags &= !flag(place);
             let len = header.len as usize - ext_len;
             let Some(beside) = &mut self.beside else {
                 return Err(Violation(
                     "a payload in shared memory on a connection that has none".to_owned(),
                 ));
             };
-            beside.take(place, len)?
+            beside.take(place, len).map_err(Violation)?
         } else {
             Vesicle::drafted(payload)
         };
@@ -156,7 +157,7 @@ impl fmt::Debug for FrameDecoder {
 
 /// The bytes of the payload that follow in the stream.
 fn inline_len(header: &Header) -> usize {
-    match Place::of(header) {
+    match place(header) {
         Some(_) => 0,
         None => header.len as usize - usize::from(header.ext_len),
     }

@@ -17,7 +17,6 @@ mod status;
 mod tests;
 mod trace;
 
-pub(crate) use beside::{Beside, Place};
 pub use client::{CallFailure, ClientEvent, ClientState, Request};
 pub(crate) use deadline::DEFAULT_DEADLINE;
 pub(crate) use deadline::{is_none, none};

@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
 
-use super::beside::{BESIDE_BYTES_MIN, Beside, Way};
+use super::beside::{BESIDE_BYTES_MIN, Way, flag};
 use super::frame::encode_head;
 use super::{HEADER_LEN, Header, Kind, encode_frame, flags};
+use crate::beside::Beside;
 use crate::vesicle::Vesicle;
 
 /// A buffer that grew beyond this is given back afterwards.
@@ -64,7 +65,7 @@ impl Outbox {
             && let Some(beside) = &mut self.beside
             && let Some(place) = beside.put(payload)
         {
-            header.flags |= place.flag();
+            header.flags |= flag(place);
             encode_head(header, ext, payload.len(), &mut self.bytes);
             self.left += self.bytes.len() - before;
             return;

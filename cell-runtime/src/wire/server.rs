@@ -2,9 +2,10 @@ use std::time::Instant;
 
 use super::flow::Flow;
 use super::{
-    Beside, Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply,
-    RouteId, Status, StatusCode, TraceParent, Violation, deadline, features, flags,
+    Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply, RouteId,
+    Status, StatusCode, TraceParent, Violation, deadline, features, flags,
 };
+use crate::beside::Beside;
 use crate::vesicle::Vesicle;
 
 /// What a server tells its peers it is.

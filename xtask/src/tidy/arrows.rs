@@ -99,12 +99,16 @@ const RUNTIME: &[Layer] = &[
         may_use: &["protein"],
     },
     Layer {
+        module: "beside",
+        may_use: &[],
+    },
+    Layer {
         module: "wire",
-        may_use: &["schema"],
+        may_use: &["beside", "schema"],
     },
     Layer {
         module: "gap",
-        may_use: &[],
+        may_use: &["beside"],
     },
     Layer {
         module: "transport",

@@ -7,9 +7,9 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::link::moved;
+use crate::beside::Place;
 use crate::gap::sealed::{Sealed, seal};
 use crate::gap::segment::Direction;
-use crate::wire::Place;
 
 const MIB: usize = 1 << 20;
 

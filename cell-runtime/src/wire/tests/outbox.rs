@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 
+use crate::beside::{Beside, Place};
 use crate::vesicle::Vesicle;
-use crate::wire::{
-    Beside, FrameDecoder, Header, Kind, Limits, Outbox, Place, Violation, encode_frame, flags,
-};
+use crate::wire::{FrameDecoder, Header, Kind, Limits, Outbox, encode_frame, flags};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -101,13 +100,13 @@ impl Beside for Side {
         Some(place)
     }
 
-    fn take(&mut self, place: Place, len: usize) -> Result<Vesicle, Violation> {
+    fn take(&mut self, place: Place, len: usize) -> Result<Vesicle, String> {
         let (sent, payload) = self
             .0
             .lock()
             .unwrap()
             .pop_front()
-            .ok_or_else(|| Violation("nothing is there".to_owned()))?;
+            .ok_or_else(|| "nothing is there".to_owned())?;
         assert_eq!((sent, payload.len()), (place, len));
         Ok(payload)
     }
