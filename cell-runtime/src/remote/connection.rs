@@ -12,7 +12,7 @@ use quinn::{Endpoint, VarInt};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 
-use super::refusal::explain;
+use super::refusal::{explain, may_have_started};
 use super::stream::QuicStream;
 use super::{Failure, Keys, RemoteAddress, RemoteLimits};
 use crate::client::{Connection, Exchange};
@@ -66,7 +66,7 @@ impl RemoteConnection {
     pub(crate) async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
         let call = self.stream(request).await?;
         match call.call(request).await {
-            Err(CallFailure::NotStarted(reason)) => Err(self.not_started(reason)),
+            Err(CallFailure::NotStarted(reason)) => Err(self.unanswered(reason)),
             outcome => outcome,
         }
     }
@@ -75,7 +75,7 @@ impl RemoteConnection {
     pub(crate) async fn open_streams(&self, request: &Request) -> Result<Exchange, CallFailure> {
         let call = self.stream(request).await?;
         match call.open_streams(request).await {
-            Err(CallFailure::NotStarted(reason)) => Err(self.not_started(reason)),
+            Err(CallFailure::NotStarted(reason)) => Err(self.unanswered(reason)),
             outcome => outcome,
         }
     }
@@ -91,6 +91,19 @@ impl RemoteConnection {
             };
         let stream = QuicStream::opened(send, recv, Arc::clone(&inner.draining));
         Ok(Connection::open(stream, &inner.hello, inner.limits))
+    }
+
+    /// A call that was sent, and of which nothing is known. Where its stream alone ended, in order and before the server's
+    /// handshake, it was not started; an end of the connection may have swallowed that handshake.
+    fn unanswered(&self, reason: String) -> CallFailure {
+        match self.0.connection.close_reason() {
+            Some(error) if may_have_started(&error) => match explain(&error) {
+                Failure::Again(reason) | Failure::Refused(reason) | Failure::Untrusted(reason) => {
+                    CallFailure::ConnectionLost(reason)
+                }
+            },
+            _ => self.not_started(reason),
+        }
     }
 
     /// Trying again is pointless where the server does not take this side's certificate: it says so after the handshake.

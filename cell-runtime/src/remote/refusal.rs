@@ -1,6 +1,6 @@
 //! Why there is no connection, in words, and whether trying again can help.
 
-use quinn::ConnectionError;
+use quinn::{ConnectionError, VarInt};
 
 /// Why a connection cannot carry a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,9 @@ pub(crate) enum Failure {
 
 /// TLS alerts are QUIC errors from here on (RFC 9001, section 4.8).
 const CRYPTO: u64 = 0x100;
+
+/// Sent before any certificate was looked at (RFC 9000, section 20.1).
+const CONNECTION_REFUSED: u64 = 2;
 
 /// The alert of a certificate whose time is over.
 const EXPIRED: u8 = 45;
@@ -32,8 +35,7 @@ pub(super) fn explain(error: &ConnectionError) -> Failure {
         },
         ConnectionError::ConnectionClosed(close) => match alert(close.error_code.into()) {
             Some(alert) => Failure::Refused(alert_words(alert).to_owned()),
-            // CONNECTION_REFUSED: sent before any certificate was looked at.
-            None if u64::from(close.error_code) == 2 => {
+            None if u64::from(close.error_code) == CONNECTION_REFUSED => {
                 Failure::Again("it takes no more connections now".to_owned())
             }
             None => Failure::Again(close.to_string()),
@@ -44,6 +46,23 @@ pub(super) fn explain(error: &ConnectionError) -> Failure {
         ConnectionError::TimedOut => Failure::Again("it does not answer".to_owned()),
         ConnectionError::Reset => Failure::Again("it was restarted".to_owned()),
         other => Failure::Again(other.to_string()),
+    }
+}
+
+/// Whether calls that were sent may have been started, although nothing came back. Where a line went silent, their answers may
+/// have been lost as well as they themselves: only what the peer says, or TLS before any call, is sure.
+pub(super) fn may_have_started(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::ApplicationClosed(close) => {
+            close.error_code != VarInt::from_u32(super::DRAINING)
+        }
+        ConnectionError::ConnectionClosed(close) => {
+            let code = u64::from(close.error_code);
+            alert(code).is_none() && code != CONNECTION_REFUSED
+        }
+        ConnectionError::TransportError(error) => alert(error.code.into()).is_none(),
+        ConnectionError::VersionMismatch | ConnectionError::CidsExhausted => false,
+        ConnectionError::TimedOut | ConnectionError::Reset | ConnectionError::LocallyClosed => true,
     }
 }
 
@@ -82,7 +101,7 @@ pub(super) fn refused_words(error: &ConnectionError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use quinn::{ConnectionClose, TransportErrorCode, VarInt};
+    use quinn::{ConnectionClose, TransportErrorCode};
 
     use super::*;
 
@@ -92,6 +111,31 @@ mod tests {
             frame_type: None,
             reason: Default::default(),
         })
+    }
+
+    fn left(code: u32) -> ConnectionError {
+        ConnectionError::ApplicationClosed(quinn::ApplicationClose {
+            error_code: VarInt::from_u32(code),
+            reason: Default::default(),
+        })
+    }
+
+    #[test]
+    fn a_silent_line_may_have_carried_a_call() {
+        for (error, may) in [
+            (ConnectionError::TimedOut, true),
+            (ConnectionError::Reset, true),
+            (ConnectionError::LocallyClosed, true),
+            (closed(TransportErrorCode::NO_ERROR), true),
+            (closed(TransportErrorCode::FLOW_CONTROL_ERROR), true),
+            (left(0), true),
+            (left(super::super::DRAINING), false),
+            (closed(TransportErrorCode::CONNECTION_REFUSED), false),
+            (closed(TransportErrorCode::crypto(48)), false),
+            (ConnectionError::VersionMismatch, false),
+        ] {
+            assert_eq!(may_have_started(&error), may, "{error}");
+        }
     }
 
     #[test]
@@ -113,10 +157,7 @@ mod tests {
             ConnectionError::TimedOut,
             ConnectionError::Reset,
             ConnectionError::LocallyClosed,
-            ConnectionError::ApplicationClosed(quinn::ApplicationClose {
-                error_code: VarInt::from_u32(super::super::DRAINING),
-                reason: Default::default(),
-            }),
+            left(super::super::DRAINING),
         ] {
             assert!(matches!(explain(&error), Failure::Again(_)), "{error}");
         }

@@ -1,11 +1,14 @@
 #![expect(clippy::disallowed_methods, reason = "a deadline is a time")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::mesh::{ECHO, GATE, HANG, Mesh, Running, call};
-use crate::client::CallOptions;
+use crate::client::{CallOptions, Client, Target};
+use crate::remote::{RemoteAddress, RemoteLimits};
 use crate::server::Reply;
 use crate::{Error, Vesicle};
 
@@ -179,4 +182,51 @@ async fn a_stale_client_is_refused_in_the_words_of_every_transport() {
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), crate::wire::drift_message("echo", 8, 7));
+}
+
+/// A server that has read a call and goes without a word about it: it may have started it. One that says that it drains has not.
+#[tokio::test]
+async fn a_call_that_may_have_started_is_not_made_again() {
+    let mesh = Mesh::new();
+    let keys = mesh.issue("echo", false);
+    for (code, again) in [(0, false), (9, false), (1, true)] {
+        let config = keys.load().unwrap().server(&RemoteLimits::DEFAULT).unwrap();
+        let endpoint = quinn::Endpoint::server(config, ([127, 0, 0, 1], 0).into()).unwrap();
+        let address = RemoteAddress::parse(&endpoint.local_addr().unwrap().to_string()).unwrap();
+        let target = Target::remote(address, mesh.issue("caller", false), "echo", 7);
+        let client = Client::new(target);
+        let seen = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&seen);
+        let server = tokio::spawn(async move {
+            while let Some(incoming) = endpoint.accept().await {
+                let connection = incoming.await.unwrap();
+                let Ok((_send, mut recv)) = connection.accept_bi().await else {
+                    continue;
+                };
+                // HELLO and the whole REQUEST.
+                let mut bytes = Vec::new();
+                while !bytes.windows(6).any(|part| part == b"please") {
+                    let chunk = recv.read_chunk(4096, true).await.unwrap().unwrap();
+                    bytes.extend_from_slice(&chunk.bytes);
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+                connection.close(quinn::VarInt::from_u32(code), b"");
+            }
+        });
+        let options = CallOptions {
+            deadline: Some(Instant::now() + Duration::from_millis(1500)),
+            trace: None,
+        };
+        let outcome = client.call(ECHO, Vesicle::wrap(b"please"), options).await;
+        if again {
+            assert!(seen.load(Ordering::SeqCst) > 1, "{outcome:?}");
+        } else {
+            assert!(
+                matches!(outcome, Err(Error::Unavailable { .. })),
+                "{outcome:?}"
+            );
+            assert_eq!(seen.load(Ordering::SeqCst), 1);
+        }
+        server.abort();
+    }
 }
