@@ -6,6 +6,7 @@
 )]
 
 mod go;
+mod go_remote;
 mod matrix;
 mod mutations;
 mod network;

@@ -14,6 +14,8 @@ use crate::shell;
 
 /// Go's linter. Its versions follow Go's own.
 const STATICCHECK: &str = "honnef.co/go/tools/cmd/staticcheck@v0.8.2";
+/// The module of Go that needs a library.
+const CELLQUIC: &str = "cargo-cell/src/bind/go/runtime/quic";
 const PYTHON: &str = "tests/bindings/python/requirements.txt";
 const NODE: &str = "tests/bindings/typescript";
 
@@ -21,7 +23,7 @@ const NODE: &str = "tests/bindings/typescript";
 pub fn ensure() -> Result<()> {
     let mut missing = Vec::new();
     for (program, help, install) in [
-        ("go", "install Go 1.24 or later", go as fn() -> Result<()>),
+        ("go", "install Go 1.26 or later", go as fn() -> Result<()>),
         (
             "python3",
             "install Python 3.10 or later, with `venv`",
@@ -44,11 +46,19 @@ pub fn ensure() -> Result<()> {
 }
 
 fn go() -> Result<()> {
-    once("go", STATICCHECK, |folder| {
+    let module = shell::root().join(CELLQUIC);
+    let version = format!("{STATICCHECK}\n{}", shell::read(&module.join("go.sum"))?);
+    once("go", &version, |folder| {
         shell::run(
             shell::command("go")
                 .args(["install", STATICCHECK])
                 .env("GOBIN", folder),
+        )?;
+        // Into Go's own cache: the tests are offline.
+        shell::run(
+            shell::command("go")
+                .current_dir(&module)
+                .args(["mod", "download"]),
         )
     })
 }

@@ -80,12 +80,13 @@ pub(super) fn client(
         "var shared = &{conn}{{cell.NewClient({cell}, {fingerprint})}}"
     ));
     text.line("");
-    text.line(&format!("// {connect} returns a connection to the cell at an address: the path of a Unix socket, or \"name@\" and that path."));
+    text.line(&format!("// {connect} returns a connection to the cell at an address: the path of a Unix socket, or with [cell.Over] a host and a port."));
+    text.line("// Either may stand behind \"name@\".");
     text.open(&format!(
-        "func {connect}(address string) (*{conn}, error) {{"
+        "func {connect}(address string, options ...cell.Option) (*{conn}, error) {{"
     ));
     text.line(&format!(
-        "client, err := cell.NewClientAt(address, {cell}, {fingerprint})"
+        "client, err := cell.NewClientAt(address, {cell}, {fingerprint}, options...)"
     ));
     text.open("if err != nil {");
     text.line("return nil, err");

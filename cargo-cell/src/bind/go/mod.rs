@@ -1,4 +1,5 @@
-//! The Go binding: a package for each cell, and the package `cell` that all of them share.
+//! The Go binding: a package for each cell, the package `cell` that all of them share, and beside it the module `cellquic`
+//! for cells of other machines: Go builds it, with the library that it needs, for those alone who import it.
 //!
 //! The text is written so that gofmt finds nothing to change.
 
@@ -43,6 +44,7 @@ const RUNTIME: &[(&str, &str)] = &[
     ("reader.go", include_str!("runtime/reader.go")),
     ("stream.go", include_str!("runtime/stream.go")),
     ("trace.go", include_str!("runtime/trace.go")),
+    ("transport.go", include_str!("runtime/transport.go")),
     ("try_other.go", include_str!("runtime/try_other.go")),
     ("try_unix.go", include_str!("runtime/try_unix.go")),
     ("tuples.go", include_str!("runtime/tuples.go")),
@@ -51,9 +53,27 @@ const RUNTIME: &[(&str, &str)] = &[
     ("writer.go", include_str!("runtime/writer.go")),
 ];
 
+/// The folder of the module that calls cells of other machines.
+const REMOTE: &str = "cellquic";
+
+/// What lies there. Its `go.mod` calls it by its folder's name.
+const REMOTE_RUNTIME: &[(&str, &str)] = &[
+    ("fault.go", include_str!("runtime/quic/fault.go")),
+    ("go.mod", include_str!("runtime/quic/go.mod")),
+    ("go.sum", include_str!("runtime/quic/go.sum")),
+    ("keys.go", include_str!("runtime/quic/keys.go")),
+    ("line.go", include_str!("runtime/quic/line.go")),
+    ("link.go", include_str!("runtime/quic/link.go")),
+    ("transport.go", include_str!("runtime/quic/transport.go")),
+];
+
 impl Language for Go {
     fn name(&self) -> &'static str {
         "go"
+    }
+
+    fn extensions(&self) -> Vec<String> {
+        ["go", "mod", "sum"].map(str::to_owned).to_vec()
     }
 
     fn needs_import_path(&self) -> bool {
@@ -62,9 +82,12 @@ impl Language for Go {
 
     fn generate(&self, snapshot: &Snapshot, place: &Place) -> Result<Vec<File>, Error> {
         let names = Names::of(snapshot, format!("{}/{SHARED}", import_path(place)))?;
-        if names.package == SHARED {
+        if let Some(taken) = [SHARED, REMOTE]
+            .iter()
+            .find(|taken| names.package == **taken)
+        {
             return Err(Error::new(format!(
-                "`{}` would be the Go package `{SHARED}`, which is what all bindings share",
+                "`{}` would be the Go package `{taken}`, which is what all bindings share",
                 snapshot.name
             ))
             .hint("rename the cell"));
@@ -130,12 +153,20 @@ impl Language for Go {
         }
     }
 
-    fn shared(&self, _place: &Place) -> Vec<File> {
+    fn shared(&self, place: &Place) -> Vec<File> {
         let files = RUNTIME.iter().map(|(name, text)| File {
             path: format!("{SHARED}/{name}"),
             text: (*text).to_owned(),
         });
-        files.collect()
+        let module = format!("module {}/{REMOTE}\n", import_path(place));
+        let remote = REMOTE_RUNTIME.iter().map(|(name, text)| File {
+            path: format!("{REMOTE}/{name}"),
+            text: match *name {
+                "go.mod" => text.replacen("module cellquic\n", &module, 1),
+                _ => (*text).to_owned(),
+            },
+        });
+        files.chain(remote).collect()
     }
 
     fn package(&self, place: &Place) -> Vec<File> {

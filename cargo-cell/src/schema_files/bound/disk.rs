@@ -69,10 +69,20 @@ fn one(dir: &Path, path: &str) -> Result<Option<Found>> {
     }
     let bytes = fs::read(&full).environment(cannot)?;
     let unmarked = may_be_unmarked(path) && bytes.is_empty();
-    Ok(Some(match is_ours(path, &bytes) || unmarked {
+    let ours = is_ours(path, &bytes) || unmarked || is_sum_of_ours(dir, path);
+    Ok(Some(match ours {
         true => Found::Ours(bytes),
         false => Found::Foreign(bytes),
     }))
+}
+
+/// Whether a file holds the checksums of a Go module of ours. Go lets it hold nothing else; the mark is in the `go.mod` beside it.
+fn is_sum_of_ours(dir: &Path, path: &str) -> bool {
+    let Some(folder) = path.strip_suffix("/go.sum") else {
+        return false;
+    };
+    let module = format!("{folder}/go.mod");
+    fs::read(dir.join(&module)).is_ok_and(|bytes| is_ours(&module, &bytes))
 }
 
 /// The search for files of ours that nothing wants.

@@ -251,6 +251,21 @@ fn a_rust_lock_is_ours_by_what_it_holds() {
 }
 
 #[test]
+fn checksums_are_ours_where_their_module_is() {
+    let dir = scratch();
+    for (folder, head) in [("ours", format!("// {MARK}\n")), ("other", String::new())] {
+        let folder = dir.path().join(folder);
+        fs::create_dir(&folder).expect("there is room");
+        fs::write(folder.join("go.mod"), head + "module x\n").expect("there is room");
+        fs::write(folder.join("go.sum"), "y v1.0.0 h1:z=\n").expect("there is room");
+    }
+    let go = crate::bind::language("go").expect("it is there");
+    let found = look(dir.path(), go, &Wanted::default()).expect("it can be read");
+    let ours: Vec<&str> = found.keys().map(String::as_str).collect();
+    assert_eq!(ours, ["ours/go.mod", "ours/go.sum"]);
+}
+
+#[test]
 fn a_real_path_has_no_links_and_may_end_nowhere() {
     let dir = scratch();
     let root = fs::canonicalize(dir.path()).expect("it is there");

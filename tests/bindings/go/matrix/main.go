@@ -53,26 +53,26 @@ func want[T comparable](wanted T) func(got T, err error) error {
 
 func call() error {
 	text := strings.Repeat("é", 5000)
-	if err := want(text)(matrix.Echo(text)); err != nil {
+	if err := want(text)(cells.Echo(text)); err != nil {
 		return err
 	}
-	if err := want[uint64](5)(matrix.Add(2, 3)); err != nil {
+	if err := want[uint64](5)(cells.Add(2, 3)); err != nil {
 		return err
 	}
-	if err := want[uint64](1)(matrix.Add(1<<64-1, 2)); err != nil {
+	if err := want[uint64](1)(cells.Add(1<<64-1, 2)); err != nil {
 		return err
 	}
-	bytes, err := matrix.Big(1 << 20)
+	bytes, err := cells.Big(1 << 20)
 	if err != nil || len(bytes) != 1<<20 || bytes[1<<19] != 7 {
 		return fmt.Errorf("%d bytes: %w", len(bytes), err)
 	}
-	if err := want[uint32](1)(matrix.Generation()); err != nil {
+	if err := want[uint32](1)(cells.Generation()); err != nil {
 		return err
 	}
-	if _, err := matrix.Panics(); !errors.Is(err, cell.ErrInternal) || !strings.Contains(err.Error(), "it broke") {
+	if _, err := cells.Panics(); !errors.Is(err, cell.ErrInternal) || !strings.Contains(err.Error(), "it broke") {
 		return fmt.Errorf("no panic: %w", err)
 	}
-	conn, err := matrix.Connect("matrix@" + os.Getenv("CELL_RUN") + "/matrix.sock")
+	conn, err := connect()
 	if err != nil {
 		return err
 	}
@@ -88,12 +88,12 @@ func traces() error {
 	broken := strings.Repeat("0", len(text))
 	for given, wanted := range map[string]string{text: text, broken: "", "": ""} {
 		ctx := cell.WithTraceparent(context.Background(), given)
-		if err := want(wanted)(matrix.TraceContext(ctx)); err != nil {
+		if err := want(wanted)(cells.TraceContext(ctx)); err != nil {
 			return fmt.Errorf("trace %q: %w", given, err)
 		}
 		// As a loop of Go 1.23 would do it.
 		var failed error
-		matrix.TraceStreamContext(ctx)(func(item string, err error) bool {
+		cells.TraceStreamContext(ctx)(func(item string, err error) bool {
 			failed = want(wanted)(item, err)
 			return failed == nil
 		})
@@ -101,35 +101,35 @@ func traces() error {
 			return fmt.Errorf("trace %q of a stream: %w", given, failed)
 		}
 	}
-	return want("")(matrix.Trace())
+	return want("")(cells.Trace())
 }
 
 func typedError() error {
-	_, err := matrix.Fail("not_found")
+	_, err := cells.Fail("not_found")
 	var missing matrix.MatrixErrorNotFound
 	if !errors.As(err, &missing) || missing.ID != "a name that is long" {
 		return fmt.Errorf("not_found: %w", err)
 	}
-	_, err = matrix.Fail("refused")
+	_, err = cells.Fail("refused")
 	var any matrix.MatrixError
 	if !errors.As(err, &any) || any != (matrix.MatrixErrorRefused{Value: 42}) {
 		return fmt.Errorf("refused: %w", err)
 	}
-	if _, err = matrix.Fail("empty"); !errors.Is(err, matrix.MatrixErrorEmpty{}) {
+	if _, err = cells.Fail("empty"); !errors.Is(err, matrix.MatrixErrorEmpty{}) {
 		return fmt.Errorf("empty: %w", err)
 	}
-	return want[uint32](4)(matrix.Fail("fine"))
+	return want[uint32](4)(cells.Fail("fine"))
 }
 
 func deadline() error {
 	started := time.Now()
 	ctx, stop := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer stop()
-	_, err := matrix.SlowContext(ctx, 5000)
+	_, err := cells.SlowContext(ctx, 5000)
 	if !errors.Is(err, cell.ErrDeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no deadline: %w", err)
 	}
-	conn, err := matrix.Connect(os.Getenv("CELL_RUN") + "/matrix.sock")
+	conn, err := connect()
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func deadline() error {
 }
 
 func cancel() error {
-	before, err := matrix.Cancelled()
+	before, err := cells.Cancelled()
 	if err != nil {
 		return err
 	}
@@ -152,10 +152,10 @@ func cancel() error {
 	defer stop()
 	done := make(chan error, 1)
 	go func() {
-		_, err := matrix.SlowContext(ctx, 60_000)
+		_, err := cells.SlowContext(ctx, 60_000)
 		done <- err
 	}()
-	if _, err := matrix.UntilServed(1); err != nil {
+	if _, err := cells.UntilServed(1); err != nil {
 		return err
 	}
 	stop()
@@ -163,7 +163,7 @@ func cancel() error {
 		return fmt.Errorf("not cancelled: %w", err)
 	}
 	for {
-		now, err := matrix.Cancelled()
+		now, err := cells.Cancelled()
 		if err != nil || now > before {
 			return err
 		}
@@ -174,7 +174,7 @@ func concurrent() error {
 	failed := make(chan error, 1000)
 	for n := uint64(0); n < 1000; n++ {
 		n := n
-		go func() { failed <- want(n + 1_000_000)(matrix.Add(n, 1_000_000)) }()
+		go func() { failed <- want(n + 1_000_000)(cells.Add(n, 1_000_000)) }()
 	}
 	for n := 0; n < 1000; n++ {
 		if err := <-failed; err != nil {
@@ -189,19 +189,19 @@ func overloaded() error {
 	defer stop()
 	ended := make(chan error, 3)
 	slow := func() {
-		_, err := matrix.SlowContext(ctx, 60_000)
+		_, err := cells.SlowContext(ctx, 60_000)
 		ended <- err
 	}
 	go slow()
 	go slow()
 	// It is the third call itself.
-	if _, err := matrix.UntilServed(2); err != nil {
+	if _, err := cells.UntilServed(2); err != nil {
 		return err
 	}
 	go slow()
 	var failed *cell.Error
 	for failed == nil {
-		if _, err := matrix.Add(2, 3); err != nil && !errors.As(err, &failed) {
+		if _, err := cells.Add(2, 3); err != nil && !errors.As(err, &failed) {
 			return err
 		}
 	}
@@ -214,14 +214,14 @@ func overloaded() error {
 	}
 	stop()
 	for {
-		if _, err := matrix.Add(2, 3); err == nil {
+		if _, err := cells.Add(2, 3); err == nil {
 			return nil
 		}
 	}
 }
 
 func drift() error {
-	_, err := matrix.Add(1, 1)
+	_, err := cells.Add(1, 1)
 	if !errors.Is(err, cell.ErrSchemaMismatch) {
 		return fmt.Errorf("another schema was not refused: %w", err)
 	}
@@ -244,7 +244,7 @@ func drain() error {
 		go func() {
 			defer callers.Done()
 			for n := uint64(0); !stop.Load(); n++ {
-				if err := want(n + caller)(matrix.Add(n, caller)); err != nil {
+				if err := want(n + caller)(cells.Add(n, caller)); err != nil {
 					failed <- err
 					return
 				}

@@ -38,7 +38,7 @@ func streams() error {
 func received() error {
 	for _, to := range []uint32{0, 10_000} {
 		next := uint32(0)
-		for item, err := range matrix.Count(to) {
+		for item, err := range cells.Count(to) {
 			if err != nil || item != next {
 				return fmt.Errorf("%d instead of %d: %w", item, next, err)
 			}
@@ -53,7 +53,7 @@ func received() error {
 
 func failing() error {
 	seen := uint32(0)
-	for tick, err := range matrix.Watch("refused", 3) {
+	for tick, err := range cells.Watch("refused", 3) {
 		if err != nil {
 			var refused matrix.MatrixErrorRefused
 			if !errors.As(err, &refused) || refused.Value != 42 || seen != 3 {
@@ -70,22 +70,22 @@ func failing() error {
 }
 
 func collected() error {
-	if err := want[uint64](50_005_005)(matrix.Sum(5, numbers(1, 10_001))); err != nil {
+	if err := want[uint64](50_005_005)(cells.Sum(5, numbers(1, 10_001))); err != nil {
 		return err
 	}
-	return want[uint64](5)(matrix.Sum(5, numbers(0, 0)))
+	return want[uint64](5)(cells.Sum(5, numbers(0, 0)))
 }
 
 func joined() error {
 	words := []string{"a", strings.Repeat("é", 1000)}
-	if text, err := matrix.Join(slices.Values(words)); err != nil || len(text) != 2001 {
+	if text, err := cells.Join(slices.Values(words)); err != nil || len(text) != 2001 {
 		return fmt.Errorf("%q: %w", text, err)
 	}
-	if _, err := matrix.Join(slices.Values([]string{})); !errors.As(err, new(matrix.MatrixErrorEmpty)) {
+	if _, err := cells.Join(slices.Values([]string{})); !errors.As(err, new(matrix.MatrixErrorEmpty)) {
 		return fmt.Errorf("no error: %w", err)
 	}
 	told := make(chan struct{})
-	text, err := matrix.Join(func(yield func(string) bool) {
+	text, err := cells.Join(func(yield func(string) bool) {
 		defer close(told)
 		for number := 0; ; number++ {
 			word := "x"
@@ -114,7 +114,7 @@ func doubled() error {
 			}
 		}
 	}
-	for item, err := range matrix.Double(questions) {
+	for item, err := range cells.Double(questions) {
 		if err != nil || item != 2*uint64(answered) {
 			return fmt.Errorf("%d for %d: %w", item, answered, err)
 		}
@@ -128,7 +128,7 @@ func doubled() error {
 		return fmt.Errorf("%d answers", answered)
 	}
 	count := 0
-	for _, err := range matrix.Double(numbers(0, 50_000)) {
+	for _, err := range cells.Double(numbers(0, 50_000)) {
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func doubled() error {
 
 func large() error {
 	size := 0
-	for blob, err := range matrix.Blobs(3, 3_000_000) {
+	for blob, err := range cells.Blobs(3, 3_000_000) {
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func large() error {
 		return fmt.Errorf("%d bytes", size)
 	}
 	var bytes []byte
-	for b, err := range matrix.Bytes(slices.Values([]byte{1, 2, 255})) {
+	for b, err := range cells.Bytes(slices.Values([]byte{1, 2, 255})) {
 		if err != nil {
 			return err
 		}
@@ -165,12 +165,12 @@ func large() error {
 }
 
 func endless() error {
-	before, err := matrix.Cancelled()
+	before, err := cells.Cancelled()
 	if err != nil {
 		return err
 	}
 	next := uint32(0)
-	for item, err := range matrix.Forever() {
+	for item, err := range cells.Forever() {
 		if err != nil || item != next {
 			return fmt.Errorf("%d instead of %d: %w", item, next, err)
 		}
@@ -179,13 +179,13 @@ func endless() error {
 		}
 	}
 	for after := before; after == before; {
-		if after, err = matrix.Cancelled(); err != nil {
+		if after, err = cells.Cancelled(); err != nil {
 			return err
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	for _, err := range matrix.ForeverContext(ctx) {
+	for _, err := range cells.ForeverContext(ctx) {
 		if err != nil {
 			if errors.Is(err, cell.ErrDeadlineExceeded) {
 				return nil

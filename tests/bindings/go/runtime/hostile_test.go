@@ -277,7 +277,7 @@ func TestDiscovery(t *testing.T) {
 		t.Errorf("%s, %v", path, err)
 	}
 	missing("b", "CELL_RUN")
-	for address, part := range map[string]string{"host": "is no address", "a@host:4433": "QUIC", "host:4433": "QUIC", "": "no address"} {
+	for address, part := range map[string]string{"host": "is no address", "a@host:4433": "cellquic", "host:4433": "cargo cell relay", "host:0": "no address", "[x]:1": "no address", "": "no address"} {
 		if _, err := NewClientAt(address, "a", 7); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: %v", address, err)
 		}

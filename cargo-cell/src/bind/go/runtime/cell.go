@@ -37,9 +37,12 @@ type pool struct {
 	cell        string
 	fingerprint uint64
 	path        string // of the socket; empty to look for it
+	// Of another machine, where path is a host and a port; each call has a connection of its own there.
+	transport Transport
 
 	mu     sync.Mutex
 	conn   *conn
+	live   map[*conn]struct{} // those of calls to another machine
 	closed bool
 }
 
@@ -48,20 +51,25 @@ func NewClient(cell string, fingerprint uint64) *Client {
 	return &Client{&pool{cell: cell, fingerprint: fingerprint}, DefaultTimeout, false}
 }
 
-// NewClientAt returns a client of the cell behind an address: the path of a Unix socket, or that path behind "name@".
-func NewClientAt(address, cell string, fingerprint uint64) (*Client, error) {
+// NewClientAt returns a client of the cell behind an address: the path of a Unix socket, or with [Over] a host and a port.
+// Either may stand behind "name@".
+func NewClientAt(address, cell string, fingerprint uint64, options ...Option) (*Client, error) {
 	path := address
 	if name, place, found := strings.Cut(address, "@"); found && !strings.Contains(name, "/") {
 		cell, path = name, place
 	}
-	if !strings.Contains(path, "/") {
-		hint := fmt.Sprintf("%q is no address; write the path of a Unix socket, such as \"/run/%s.sock\"", address, cell)
-		if _, _, err := net.SplitHostPort(path); err == nil {
-			hint = fmt.Sprintf("%q is an address of QUIC, which this client does not speak; run `cargo cell relay %s@%s`, and connect to %s on this machine", address, cell, path, cell)
-		}
+	if strings.Contains(path, "/") {
+		return &Client{&pool{cell: cell, fingerprint: fingerprint, path: path}, DefaultTimeout, false}, nil
+	}
+	if !isRemote(path) {
+		hint := fmt.Sprintf("%q is no address; write the path of a Unix socket, such as \"/run/%s.sock\", or a host and a port, such as \"%s@host:4433\"", address, cell, cell)
 		return nil, &Error{Cell: cell, Code: ErrNotFound, Message: hint}
 	}
-	return &Client{&pool{cell: cell, fingerprint: fingerprint, path: path}, DefaultTimeout, false}, nil
+	p := &pool{cell: cell, fingerprint: fingerprint}
+	for _, option := range options {
+		option(p)
+	}
+	return p.remote(path)
 }
 
 // WithTimeout returns a client that shares the connection and ends calls after d when their context has no deadline.
@@ -72,10 +80,16 @@ func (c *Client) WithTimeout(d time.Duration) *Client {
 // Close ends the connection and the calls in flight. Later calls fail with [net.ErrClosed].
 func (c *Client) Close() error {
 	c.pool.mu.Lock()
-	conn := c.pool.conn
-	c.pool.conn, c.pool.closed = nil, true
+	var conns []*conn
+	if c.pool.conn != nil {
+		conns = append(conns, c.pool.conn)
+	}
+	for conn := range c.pool.live {
+		conns = append(conns, conn)
+	}
+	c.pool.conn, c.pool.live, c.pool.closed = nil, nil, true
 	c.pool.mu.Unlock()
-	if conn != nil {
+	for _, conn := range conns {
 		conn.end(&failure{kind: lost, reason: "the client was closed", cause: net.ErrClosed})
 	}
 	return nil
@@ -117,7 +131,7 @@ func (p *pool) deliver(ctx context.Context, deadline time.Time, send func(*conn)
 			return p.ended(context.DeadlineExceeded)
 		}
 		reason, cause := "", error(nil)
-		conn, err := p.get(ctx)
+		conn, err := p.get(ctx, deadline)
 		switch {
 		case err == nil:
 			failed := send(conn)
@@ -162,12 +176,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 // errAgain says that connecting again helps.
 var errAgain = errors.New("try again")
 
-// get returns the connection for new calls, opening one where there is none.
-func (p *pool) get(ctx context.Context) (*conn, error) {
+// get returns the connection for new calls, opening one where there is none, or for one call to another machine.
+func (p *pool) get(ctx context.Context, deadline time.Time) (*conn, error) {
+	if p.transport != nil {
+		return p.open(ctx, deadline)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, &Error{Cell: p.cell, Code: ErrUnavailable, Message: "the client was closed", Err: net.ErrClosed}
+		return nil, p.closedError()
 	}
 	if p.conn != nil && p.conn.isOpen() {
 		return p.conn, nil
@@ -193,6 +210,10 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 		return nil, p.ended(ctx.Err())
 	}
 	return nil, p.unreachable(path, err)
+}
+
+func (p *pool) closedError() error {
+	return &Error{Cell: p.cell, Code: ErrUnavailable, Message: "the client was closed", Err: net.ErrClosed}
 }
 
 func (p *pool) unreachable(path string, err error) error {

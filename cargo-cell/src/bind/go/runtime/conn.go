@@ -4,6 +4,8 @@ package cell
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
 	"slices"
 	"sync"
@@ -22,8 +24,15 @@ const (
 // conn is one connection that many calls share. A call is written by the goroutine that makes it; one goroutine reads the
 // answers. mu is never held during I/O.
 type conn struct {
-	stream net.Conn
+	stream io.ReadWriteCloser
 	try    tryWriter
+	// readBytes is what one read may return.
+	readBytes int
+	// single says that it carries one call, and greeting is what leaves together with it.
+	single   bool
+	greeting []byte
+	// gone is told when it is closed.
+	gone func(*conn)
 
 	mu       sync.Mutex
 	phase    phase
@@ -40,6 +49,8 @@ type conn struct {
 	held int
 	// streams says that some call had items.
 	streams bool
+	// answered says that the last call that ended did so by the cell's word.
+	answered bool
 
 	out outbox
 	// ending is why the connection ends as soon as the write that is under way does.
@@ -64,18 +75,32 @@ type turn struct {
 var callPool = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
 
 // newConn sends the handshake and starts to read. Calls may follow without waiting for its answer.
-func newConn(stream net.Conn, hello []byte) *conn {
-	c := &conn{
-		stream:   stream,
-		try:      newTryWriter(stream),
-		writable: true,
-		calls:    make(map[uint64]*call),
-	}
-	c.timer = time.AfterFunc(time.Hour, c.expire)
+func newConn(stream io.ReadWriteCloser, hello []byte) *conn {
+	c := prepare(stream)
 	c.mu.Lock()
 	c.send(0, hello)
 	c.mu.Unlock()
 	go c.read()
+	return c
+}
+
+// newCallConn is newConn for a stream that carries one call: the handshake leaves together with it.
+func newCallConn(stream io.ReadWriteCloser, hello []byte, gone func(*conn)) *conn {
+	c := prepare(stream)
+	c.single, c.greeting, c.readBytes, c.gone = true, hello, callReadBytes, gone
+	go c.read()
+	return c
+}
+
+func prepare(stream io.ReadWriteCloser) *conn {
+	c := &conn{
+		stream:    stream,
+		try:       newTryWriter(stream),
+		readBytes: readBytes,
+		writable:  true,
+		calls:     make(map[uint64]*call),
+	}
+	c.timer = time.AfterFunc(time.Hour, c.expire)
 	return c
 }
 
@@ -94,6 +119,8 @@ func (c *conn) takesCalls() *failure {
 		return &failure{kind: notStarted, reason: "the connection is closed"}
 	case !c.writable:
 		return &failure{kind: notStarted, reason: "the connection is closing"}
+	case c.single && c.lastID > 0:
+		return &failure{kind: notStarted, reason: "the stream has had its call"}
 	}
 	return nil
 }
@@ -199,6 +226,7 @@ func (c *conn) finish(id uint64, answer *Reader, failed *failure) bool {
 		return false
 	}
 	delete(c.calls, id)
+	c.answered = failed == nil || failed.kind == answered
 	if this.stream != nil {
 		this.stream.end(answer, failed)
 	} else {
@@ -225,7 +253,8 @@ func (c *conn) abandon(id uint64) bool {
 
 // cancel tells the cell that nobody wants an answer, unless the request has not even left.
 func (c *conn) cancel(id uint64) {
-	if !c.out.withdraw(id) && c.writable && c.phase != closed {
+	// A stream that carries nothing else is aborted.
+	if !c.single && !c.out.withdraw(id) && c.writable && c.phase != closed {
 		c.send(0, bare(kindCancel, id))
 	}
 }
@@ -281,6 +310,9 @@ func (c *conn) goAway(last uint64) {
 func (c *conn) writeFailed(unsent []uint64, reason string, cause error) {
 	c.writable = false
 	failed := &failure{kind: notStarted, reason: reason, cause: cause}
+	if refused, _ := judge(cause); refused {
+		failed.kind, failed.code = answered, ErrRefused
+	}
 	c.refuseWaiting(failed)
 	for _, id := range unsent {
 		c.finish(id, nil, failed)
@@ -293,7 +325,12 @@ func (c *conn) lose(reason string, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	elsewhere := &failure{kind: notStarted, reason: reason, cause: cause}
-	if c.phase == awaitingAck {
+	refused, isKnown := judge(cause)
+	if refused {
+		c.endNow(&failure{kind: answered, code: ErrRefused, reason: reason, cause: cause})
+		return
+	}
+	if c.phase == awaitingAck && isKnown {
 		c.endNow(elsewhere)
 		return
 	}
@@ -332,7 +369,7 @@ func (c *conn) endNow(failed *failure) {
 		c.finish(id, nil, failed)
 	}
 	c.timer.Stop()
-	_ = c.stream.Close()
+	c.shut()
 }
 
 // closeIfDone closes a connection that takes no more calls when the last one has ended.
@@ -341,6 +378,29 @@ func (c *conn) closeIfDone() {
 		c.phase = closed
 		c.out.clear()
 		c.timer.Stop()
-		_ = c.stream.Close()
+		c.shut()
 	}
+}
+
+// shut closes the stream. One that carries a single call is aborted where that was not answered: the cell is to stop it.
+func (c *conn) shut() {
+	if c.gone != nil {
+		c.gone(c)
+		c.gone = nil
+	}
+	if abort, ok := c.stream.(interface{ Abort() error }); ok && !c.answered {
+		_ = abort.Abort()
+		return
+	}
+	_ = c.stream.Close()
+}
+
+// judge says what the end of a connection tells about calls: that the cell takes none from this program, and otherwise
+// whether those are known not to be started that it has not greeted yet.
+func judge(cause error) (refused, isKnown bool) {
+	var fault Fault
+	if errors.As(cause, &fault) {
+		return fault.Refused(), fault.Again()
+	}
+	return false, true
 }

@@ -2,7 +2,10 @@
 
 package cell
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // outbox holds what waits until the stream takes it. Whoever has set busy is the only one who writes.
 type outbox struct {
@@ -96,6 +99,10 @@ func (c *conn) send(id uint64, bytes []byte) {
 	if !c.writable {
 		return
 	}
+	if c.greeting != nil {
+		bytes = append(c.greeting, bytes...)
+		c.greeting = nil
+	}
 	if c.out.busy {
 		c.out.frames = append(c.out.frames, frame{id, append([]byte(nil), bytes...)})
 		return
@@ -110,7 +117,7 @@ func (c *conn) send(id uint64, bytes []byte) {
 		if id != 0 {
 			unsent = append(unsent, id)
 		}
-		c.writeFailed(unsent, fmt.Sprintf("the connection failed: %v", err), err)
+		c.writeFailed(unsent, connectionFailed(err), err)
 		c.stopWriting()
 	case n < len(bytes):
 		// The stream is full. What is left is a batch of its own: it can no longer be withdrawn.
@@ -135,7 +142,7 @@ func (c *conn) sendQueued() {
 		c.mu.Lock()
 		if err != nil {
 			unsent := append(c.out.unsent(n), c.out.clear()...)
-			c.writeFailed(unsent, fmt.Sprintf("the connection failed: %v", err), err)
+			c.writeFailed(unsent, connectionFailed(err), err)
 			c.stopWriting()
 			return
 		}
@@ -170,7 +177,7 @@ func (c *conn) drain(batch []byte) {
 		c.mu.Lock()
 		if err != nil {
 			unsent := append(c.out.unsent(n), c.out.clear()...)
-			c.writeFailed(unsent, fmt.Sprintf("the connection failed: %v", err), err)
+			c.writeFailed(unsent, connectionFailed(err), err)
 			c.stopWriting()
 			c.mu.Unlock()
 			return
@@ -184,4 +191,13 @@ func (c *conn) drain(batch []byte) {
 		c.relieve()
 		c.mu.Unlock()
 	}
+}
+
+// connectionFailed says why a connection ended: a transport to another machine has words of its own.
+func connectionFailed(err error) string {
+	var fault Fault
+	if errors.As(err, &fault) {
+		return fault.Error()
+	}
+	return fmt.Sprintf("the connection failed: %v", err)
 }

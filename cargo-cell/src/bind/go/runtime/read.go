@@ -12,6 +12,8 @@ import (
 const (
 	// readBytes is what one read may return: many small frames.
 	readBytes = 64 << 10
+	// callReadBytes is readBytes of a connection that carries one call.
+	callReadBytes = 16 << 10
 	// eagerBytesMax bounds the first allocation for a payload that has not arrived: a cell that announces much and sends
 	// little costs no more than this.
 	eagerBytesMax = 64 << 10
@@ -24,13 +26,13 @@ func (c *conn) read() {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		c.lose("the cell closed the connection", err)
 	default:
-		c.lose(fmt.Sprintf("the connection failed: %v", err), err)
+		c.lose(connectionFailed(err), err)
 	}
 }
 
 // frames returns why there are no more.
 func (c *conn) frames() error {
-	buf := make([]byte, readBytes)
+	buf := make([]byte, c.readBytes)
 	start, end := 0, 0
 	for {
 		n, err := c.stream.Read(buf[end:])
@@ -143,7 +145,7 @@ func (c *conn) frame(h header, payload []byte) error {
 
 // response hands a call its answer. A small one is copied: the caller reads it while the next frames arrive.
 func (c *conn) response(h header, payload []byte) error {
-	answer := newReader(payload, headerLen+h.len > readBytes)
+	answer := newReader(payload, headerLen+h.len > c.readBytes)
 	answer.failed = h.flags&flagAppError != 0
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -276,7 +276,7 @@ func (c *conn) streamFrame(h header, payload []byte) error {
 	}
 	s.held += len(payload)
 	c.held += len(payload)
-	s.items = append(s.items, newReader(payload, headerLen+h.len > readBytes))
+	s.items = append(s.items, newReader(payload, headerLen+h.len > c.readBytes))
 	poke(s.readable)
 	return nil
 }

@@ -4,12 +4,12 @@
 
 package cell
 
-import "net"
+import "io"
 
 // tryWriter writes nothing: a goroutine does, so that a caller is never kept by a cell that does not read.
 type tryWriter struct{}
 
-func newTryWriter(net.Conn) tryWriter {
+func newTryWriter(io.ReadWriteCloser) tryWriter {
 	return tryWriter{}
 }
 

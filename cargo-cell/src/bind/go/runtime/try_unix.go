@@ -5,7 +5,7 @@
 package cell
 
 import (
-	"net"
+	"io"
 	"syscall"
 )
 
@@ -15,7 +15,7 @@ type tryWriter struct {
 	write func(bytes []byte) (int, error)
 }
 
-func newTryWriter(stream net.Conn) tryWriter {
+func newTryWriter(stream io.ReadWriteCloser) tryWriter {
 	socket, ok := stream.(syscall.Conn)
 	if !ok {
 		return tryWriter{write: tryNothing}
