@@ -14,12 +14,15 @@ pub(crate) type Buffer = Arc<AlignedVec<ALIGNMENT>>;
 /// What a thread keeps for itself; larger buffers are shared by all.
 const BUFFER_BYTES_MAX: usize = 128 << 10;
 
-/// A still larger buffer is given back: it would be kept for messages that hardly ever come.
-pub(crate) const LARGE_BYTES_MAX: usize = 4 << 20;
+/// A still larger buffer is given back: it would be kept for messages that hardly ever come. A message of the usual limit fits.
+const LARGE_BYTES_MAX: usize = 16 << 20;
 
 /// What a process keeps of large buffers. Memory that was never used before costs a page fault every 4 KiB, several times
 /// what it costs to fill it.
-const LARGE_KEPT_BYTES_MAX: usize = 8 << 20;
+const LARGE_KEPT_BYTES_MAX: usize = 32 << 20;
+
+/// From so many bytes on the system may take a kept buffer's pages back where memory is short, and gives others when they are used again.
+const LENT_BYTES_MIN: usize = 1 << 20;
 
 /// What a thread keeps at most.
 const KEPT_MAX: usize = 256;
@@ -90,6 +93,28 @@ impl Draft {
     }
 }
 
+/// Tells the system that what is in an empty buffer is not needed (madvise(2), `MADV_FREE`).
+#[cfg(all(target_os = "linux", not(miri)))]
+fn lend(bytes: &mut AlignedVec<ALIGNMENT>) {
+    use nix::sys::mman::{MmapAdvise, madvise};
+
+    const PAGE: usize = 4096;
+    debug_assert!(bytes.is_empty());
+    let start = bytes.as_mut_ptr();
+    let skip = start.align_offset(PAGE);
+    let whole = bytes.capacity().saturating_sub(skip) / PAGE * PAGE;
+    if let Some(first) = std::ptr::NonNull::new(start.wrapping_add(skip).cast())
+        && whole > 0
+    {
+        // SAFETY: whole pages inside of the buffer's own memory, which holds nothing: it may be lost. Where pages are larger than
+        // that, the system refuses.
+        let _ = unsafe { madvise(first, whole, MmapAdvise::MADV_FREE) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn lend(_: &mut AlignedVec<ALIGNMENT>) {}
+
 /// The smallest that `len` bytes fit into.
 fn take_large(len: usize) -> Option<Buffer> {
     let mut kept = LARGE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,6 +153,9 @@ pub(crate) fn keep(mut buffer: Buffer) {
     }
     bytes.clear();
     if capacity > BUFFER_BYTES_MAX {
+        if capacity >= LENT_BYTES_MIN {
+            lend(bytes);
+        }
         return keep_large(buffer);
     }
     // Dropped with the thread's others where it ends.
@@ -194,7 +222,7 @@ mod tests {
             Vesicle::drafted(draft)
         };
         // The only test that has buffers of these sizes.
-        let sizes = [1, 2, 4, 3].map(|mebi| mebi << 20);
+        let sizes = [8, 7, 9, 13].map(|mebi| mebi << 20);
         let held = sizes.map(large);
         let at: Vec<*const u8> = held.iter().map(|vesicle| vesicle.as_ptr()).collect();
         std::thread::spawn(move || drop(held))
@@ -202,8 +230,8 @@ mod tests {
             .expect("the other thread gives them back");
         let kept: usize = LARGE.lock().unwrap().iter().map(|b| b.capacity()).sum();
         assert!(kept <= LARGE_KEPT_BYTES_MAX, "{kept}");
-        // The smallest that is large enough; the first ones had to go.
-        assert_eq!(large((3 << 20) - 5).as_ptr(), at[3]);
+        // The smallest that is large enough; the first one had to go.
+        assert_eq!(large((7 << 20) - 5).as_ptr(), at[1]);
         drop(large(LARGE_BYTES_MAX + 1));
         let largest = LARGE.lock().unwrap().iter().map(|b| b.capacity()).max();
         assert!(largest <= Some(LARGE_BYTES_MAX));

@@ -12,7 +12,7 @@ use super::sealed::{Sealed, seal};
 use super::segment::{Direction, Layout, Mapped, Segment};
 use super::socket::Socket;
 use crate::beside::{Beside, Place};
-use crate::spare::{Draft, LARGE_BYTES_MAX};
+use crate::spare::Draft;
 use crate::vesicle::Vesicle;
 
 /// What one side of a connection lends at most, in bytes of sealed messages that the other side still reads: they are on the
@@ -24,7 +24,7 @@ const WAITING_MAX: usize = 64;
 
 /// A smaller message is copied rather than sealed. Measured (`cargo xtask bench call --parts bulk`): fresh pages cost the two sides
 /// several times what copying twice does, as long as the copies go to memory that was used before, which is kept up to this size.
-const SEALED_BYTES_MIN: usize = LARGE_BYTES_MAX + 1;
+const SEALED_BYTES_MIN: usize = (4 << 20) + 1;
 
 /// What one side has on its way out.
 pub(super) struct Outward {

@@ -1,6 +1,7 @@
 //! A 64-byte call: Cell's transports beside what else there is, each server a process of its own.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::task::LocalSet;
@@ -152,6 +153,27 @@ pub fn run(settings: &Settings, folder: &Path) -> Result<()> {
         let samples = rounds(settings, folder, server, client != server)?;
         measure::print(title, &samples);
         measure::print_goals(&samples);
+    }
+    Ok(())
+}
+
+/// First calls after a rest, on both pinnings.
+pub fn idle(settings: &Settings, folder: &Path) -> Result<()> {
+    let kinds = [RAW, CELL, GAP];
+    let settings = Settings {
+        rounds: settings.rounds,
+        rest: Duration::from_millis(10),
+        rows: match settings.rows.as_slice() {
+            [] => kinds.map(str::to_owned).to_vec(),
+            rows => rows.to_vec(),
+        },
+        ..Settings::few(50)
+    };
+    println!("a call after 10 ms in which nothing happened");
+    for (title, client, server) in pin::pairs()? {
+        pin::to_core(client)?;
+        let samples = rounds(&settings, folder, server, client != server)?;
+        measure::print(title, &samples);
     }
     Ok(())
 }

@@ -108,8 +108,9 @@ fn compare(settings: &Settings) -> Result<()> {
 /// A measurement.
 type Part = fn(&Settings, &Path) -> Result<()>;
 
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("calls", calls::run),
+    ("idle", calls::idle),
     ("cost", cost::run),
     ("quic", quic::run),
     ("streams", flow::streams),

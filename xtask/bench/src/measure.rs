@@ -20,6 +20,8 @@ pub struct Settings {
     pub parts: Vec<String>,
     /// The rows whose names hold one of these; all where it is empty.
     pub rows: Vec<String>,
+    /// Before each lone call nothing happens for so long.
+    pub rest: Duration,
 }
 
 impl Settings {
@@ -31,6 +33,7 @@ impl Settings {
             crowd: 20_000,
             parts: Vec::new(),
             rows: Vec::new(),
+            rest: Duration::ZERO,
         };
         for pair in args.chunks(2) {
             let [name, value] = pair else {
@@ -62,6 +65,7 @@ impl Settings {
             crowd: 0,
             parts: Vec::new(),
             rows: Vec::new(),
+            rest: Duration::ZERO,
         }
     }
 
@@ -183,6 +187,9 @@ pub async fn lone<C: LocalCaller>(
     samples: &mut Samples,
 ) -> Result<()> {
     for number in 0..settings.lone {
+        if !settings.rest.is_zero() {
+            tokio::time::sleep(settings.rest).await;
+        }
         let started = Instant::now();
         echo(caller, number as u64).await?;
         samples.lone.push(started.elapsed());
