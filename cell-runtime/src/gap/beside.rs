@@ -22,8 +22,9 @@ const LENT_BYTES_MAX: u64 = 64 << 20;
 /// Descriptors that came and whose frames have not been read; a peer has no use for more on their way.
 const WAITING_MAX: usize = 64;
 
-/// A smaller message is copied rather than sealed. Measured (`cargo xtask bench call --parts bulk`): fresh pages cost the two sides
-/// several times what copying twice does, as long as the copies go to memory that was used before, which is kept up to this size.
+/// A smaller message is copied rather than sealed: fresh pages cost the two sides several times what copying twice into memory
+/// that was used before does (`cargo xtask bench call --parts bulk`). Of a larger one there is one copy in memory instead of three,
+/// and none of it on the reader's account; that is what the time is spent for.
 const SEALED_BYTES_MIN: usize = (4 << 20) + 1;
 
 /// What one side has on its way out.
