@@ -172,6 +172,33 @@ fn without_a_transport_an_address_of_the_network_says_what_helps() {
     );
 }
 
+/// Runs the tests of a folder.
+fn passes(module: &Module, folder: &str, mesh: &Mesh) {
+    let mut command = module.command("go", &["test", "-count=1", "-timeout=120s", "."]);
+    let output = command
+        .current_dir(module.path(folder))
+        .envs(mesh.env())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+}
+
+#[test]
+fn the_client_survives_hostile_servers_on_the_network() {
+    let module = Module::of(&[&matrix::snapshot()]);
+    module.take_cellquic();
+    module.add("hostile", "hostile");
+    passes(&module, "hostile", &Mesh::new());
+}
+
+#[test]
+fn what_ends_mean_and_which_keys_are_shown() {
+    let module = Module::of(&[]);
+    module.add("quic", "cells/cellquic");
+    passes(&module, "cells/cellquic", &Mesh::new());
+}
+
 #[test]
 fn between_two_network_namespaces_a_cut_and_a_restart_start_no_call_twice_and_hang_none() {
     let module = module(&["network"]);

@@ -310,7 +310,7 @@ func (c *conn) goAway(last uint64) {
 func (c *conn) writeFailed(unsent []uint64, reason string, cause error) {
 	c.writable = false
 	failed := &failure{kind: notStarted, reason: reason, cause: cause}
-	if refused, _ := judge(cause); refused {
+	if refused, _ := c.judge(cause); refused {
 		failed.kind, failed.code = answered, ErrRefused
 	}
 	c.refuseWaiting(failed)
@@ -325,7 +325,7 @@ func (c *conn) lose(reason string, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	elsewhere := &failure{kind: notStarted, reason: reason, cause: cause}
-	refused, isKnown := judge(cause)
+	refused, isKnown := c.judge(cause)
 	if refused {
 		c.endNow(&failure{kind: answered, code: ErrRefused, reason: reason, cause: cause})
 		return
@@ -397,10 +397,11 @@ func (c *conn) shut() {
 
 // judge says what the end of a connection tells about calls: that the cell takes none from this program, and otherwise
 // whether those are known not to be started that it has not greeted yet.
-func judge(cause error) (refused, isKnown bool) {
+func (c *conn) judge(cause error) (refused, isKnown bool) {
 	var fault Fault
 	if errors.As(cause, &fault) {
 		return fault.Refused(), fault.Again()
 	}
-	return false, true
+	// A cell of another machine that breaks the protocol may do anything.
+	return false, !c.single || errors.Is(cause, io.EOF)
 }
