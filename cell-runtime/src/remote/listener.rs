@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::refusal::refused_words;
 use super::stream::{Budget, QuicStream};
 use super::tls::Stamp;
-use super::{DRAINING, Keys, RemoteLimits};
+use super::{CUT, DRAINING, Keys, RemoteLimits};
 use crate::Error;
 use crate::transport::Listener;
 
@@ -110,10 +110,13 @@ impl Closing {
     /// Waits until every peer has what was written to it, at most for `limit`, and gives the port back; where a peer does not
     /// answer that takes a moment more, unless the process ends.
     pub async fn finish(mut self, limit: Duration) {
-        if timeout(limit, &mut self.task).await.is_err() {
+        let code = if timeout(limit, &mut self.task).await.is_ok() {
+            DRAINING
+        } else {
             self.task.abort();
-        }
-        self.endpoint.close(VarInt::from_u32(DRAINING), b"");
+            CUT
+        };
+        self.endpoint.close(VarInt::from_u32(code), b"");
         // Peers that do not acknowledge the close are not waited for.
         let _ = timeout(limit, self.endpoint.wait_idle()).await;
     }

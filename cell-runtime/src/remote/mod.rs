@@ -35,6 +35,10 @@ const PROTOCOL: &[u8] = b"cell/1";
 /// The peer starts no more calls on this connection.
 const DRAINING: u32 = 1;
 
+/// The code of a connection that ends although its peer may not have all that was written: a call without HELLO_ACK may have
+/// been started.
+const CUT: u32 = 2;
+
 /// What a side grants its peers on the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemoteLimits {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
 use super::mesh::{ECHO, GATE, HANG, Mesh, Running, call};
 use crate::client::{CallOptions, Client, Target};
-use crate::remote::{RemoteAddress, RemoteLimits};
+use crate::remote::{QuicListener, RemoteAddress, RemoteLimits};
 use crate::server::Reply;
+use crate::transport::{Listener, Stream, Writer};
 use crate::{Error, Vesicle};
 
 #[tokio::test]
@@ -228,5 +230,59 @@ async fn a_call_that_may_have_started_is_not_made_again() {
             assert_eq!(seen.load(Ordering::SeqCst), 1);
         }
         server.abort();
+    }
+}
+
+/// A client that is stopped has not acknowledged what was written to it when the server's time is over: what it does not know
+/// of may have been started.
+#[tokio::test]
+async fn a_server_whose_time_is_over_does_not_say_that_nothing_was_started() {
+    let mesh = Mesh::new();
+    let limits = RemoteLimits::DEFAULT;
+    for (stops, code) in [(false, 1u32), (true, 2)] {
+        let keys = mesh.issue("echo", false);
+        let at = ([127, 0, 0, 1], 0).into();
+        let (listener, closing) = QuicListener::bind(at, keys, limits, |_| {}).unwrap();
+        let address = listener.address();
+        let identity = mesh.issue("caller", false).load().unwrap();
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let (stopped, stands) = tokio::sync::oneshot::channel();
+        // A runtime of its own, which stands still while its thread does.
+        let client = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let (connection, _recv) = runtime.block_on(async {
+                let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+                endpoint.set_default_client_config(identity.client(&limits).unwrap());
+                let connection = endpoint.connect(address, "echo").unwrap().await.unwrap();
+                let (mut send, recv) = connection.open_bi().await.unwrap();
+                send.write_all(b"hello").await.unwrap();
+                // Until the server has it, which opens nothing on its side.
+                let _ = send.finish();
+                let _ = send.stopped().await;
+                (connection, recv)
+            });
+            stopped.send(()).unwrap();
+            if stops {
+                wait.recv().unwrap();
+            }
+            runtime.block_on(connection.closed())
+        });
+        let (mut reader, writer) = listener.accept().await.unwrap().split();
+        let mut hello = Vec::new();
+        reader.read_to_end(&mut hello).await.unwrap();
+        stands.await.unwrap();
+        assert_eq!(writer.try_write(b"answer").unwrap(), 6);
+        drop((reader, writer, listener));
+        closing.finish(Duration::from_millis(500)).await;
+        if stops {
+            go_on.send(()).unwrap();
+        }
+        let error = client.join().unwrap();
+        let closed = matches!(&error, quinn::ConnectionError::ApplicationClosed(close)
+            if close.error_code == quinn::VarInt::from_u32(code));
+        assert!(closed, "{error}, not {code}");
     }
 }
