@@ -77,9 +77,9 @@ where
         match client_writer.try_write(&[0; 65536]) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                poll_fn(|cx| client_writer.poll_write_ready(cx))
-                    .await
-                    .unwrap();
+                if let Err(error) = poll_fn(|cx| client_writer.poll_write_ready(cx)).await {
+                    break error.kind();
+                }
             }
             Err(error) => break error.kind(),
         }

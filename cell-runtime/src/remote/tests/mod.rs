@@ -1,4 +1,5 @@
 mod calls;
+mod conforms;
 mod mesh;
 mod network;
 mod relay;
