@@ -41,8 +41,12 @@ thread_local! {
 /// Large buffers: few, so that they go from one thread, which reads a message, to another, which drops it.
 static LARGE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
 
-/// A buffer that nobody else has, empty.
-pub(crate) struct Draft(Buffer);
+/// A buffer that nobody else has, empty at first.
+pub(crate) struct Draft {
+    /// Where the bytes go when they are shared: to ask it whether it is alone at every write costs as much as a small write.
+    shell: Buffer,
+    bytes: AlignedVec<ALIGNMENT>,
+}
 
 impl Draft {
     /// One that was used before, or a new one.
@@ -54,17 +58,28 @@ impl Draft {
             kept.bytes -= buffer.as_ref().map_or(0, |buffer| buffer.capacity());
             buffer
         });
-        Draft(spare.ok().flatten().unwrap_or_default())
+        Draft::of(spare.ok().flatten().unwrap_or_default())
+    }
+
+    /// Nobody else has what was kept, so nothing is copied.
+    fn of(mut shell: Buffer) -> Draft {
+        let bytes = std::mem::take(Arc::make_mut(&mut shell));
+        Draft { shell, bytes }
+    }
+
+    /// The bytes that were written.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// What is written to.
     pub(crate) fn bytes(&mut self) -> &mut AlignedVec<ALIGNMENT> {
-        // Nobody else has it, so it is never copied.
-        Arc::make_mut(&mut self.0)
+        &mut self.bytes
     }
 
-    pub(crate) fn finish(self) -> Buffer {
-        self.0
+    pub(crate) fn finish(mut self) -> Buffer {
+        *Arc::make_mut(&mut self.shell) = self.bytes;
+        self.shell
     }
 
     /// Makes room for `len` bytes in all, what is there included.
@@ -83,12 +98,12 @@ impl Draft {
         if len <= BUFFER_BYTES_MAX {
             return false;
         }
-        let Some(mut larger) = take_large(len) else {
+        let Some(larger) = take_large(len) else {
             return false;
         };
-        // Nobody else has one that is kept.
-        Arc::make_mut(&mut larger).extend_from_slice(self.bytes());
-        keep(std::mem::replace(&mut self.0, larger));
+        let mut larger = Draft::of(larger);
+        larger.bytes.extend_from_slice(&self.bytes);
+        keep(std::mem::replace(self, larger).finish());
         true
     }
 }

@@ -11,7 +11,7 @@ use rkyv::validation::archive::ArchiveValidator;
 
 use super::{Protein, Wired};
 use crate::spare::Draft;
-use crate::vesicle::{ALIGNMENT, Vesicle};
+use crate::vesicle::Vesicle;
 
 /// The form in which a `T` lies in a message.
 pub type Archived<T> = <T as Protein>::Archived;
@@ -29,52 +29,26 @@ pub fn encode<T: Protein>(value: &T) -> Result<AlignedVec<16>, rancor::Error> {
 
 /// As [`encode`], into a buffer that was used before where there is one.
 pub(crate) fn archive<T: Protein>(value: &T) -> Result<Vesicle, rancor::Error> {
-    let written = to_bytes_in(Wired::new(value), Written::default())?;
-    Ok(Vesicle::drafted(written.finish()))
+    let written = to_bytes_in(Wired::new(value), Written(Draft::take()))?;
+    Ok(Vesicle::drafted(written.0))
 }
 
 /// An archive that is being written. A large one goes on in a large buffer that was used before.
-struct Written {
-    draft: Draft,
-    /// The draft's own, which is not asked for at every write.
-    bytes: AlignedVec<ALIGNMENT>,
-}
-
-impl Default for Written {
-    fn default() -> Written {
-        let mut draft = Draft::take();
-        let bytes = std::mem::take(draft.bytes());
-        Written { draft, bytes }
-    }
-}
-
-impl Written {
-    fn finish(mut self) -> Draft {
-        std::mem::swap(self.draft.bytes(), &mut self.bytes);
-        self.draft
-    }
-
-    #[cold]
-    fn grow(&mut self, more: usize) {
-        let len = self.bytes.len() + more;
-        std::mem::swap(self.draft.bytes(), &mut self.bytes);
-        self.draft.make_room(len.next_power_of_two());
-        std::mem::swap(self.draft.bytes(), &mut self.bytes);
-    }
-}
+struct Written(Draft);
 
 impl Positional for Written {
     fn pos(&self) -> usize {
-        self.bytes.len()
+        self.0.len()
     }
 }
 
 impl<E> Writer<E> for Written {
     fn write(&mut self, bytes: &[u8]) -> Result<(), E> {
-        if self.bytes.capacity() - self.bytes.len() < bytes.len() {
-            self.grow(bytes.len());
+        let whole = self.0.len() + bytes.len();
+        if self.0.bytes().capacity() < whole {
+            self.0.make_room(whole.next_power_of_two());
         }
-        self.bytes.extend_from_slice(bytes);
+        self.0.bytes().extend_from_slice(bytes);
         Ok(())
     }
 }
