@@ -1,7 +1,6 @@
 //! A cell's handlers: routes by name (made by `#[cell::service]`) or by message type (added with [`Handlers::on`]).
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use crate::server::{
 };
 use crate::service::{Incoming, answer};
 use crate::vesicle::Vesicle;
+use crate::wire::IdMap;
 
 /// State of any type, shared by all calls.
 pub(crate) type AnyState = Arc<dyn Any + Send + Sync>;
@@ -256,7 +256,7 @@ impl<S: Complete> Handlers<S> {
                 hint: "these handlers have no name to be found by; write `.named(\"…\")`".into(),
             })?,
         };
-        let mut routes = HashMap::with_capacity(self.routes.len());
+        let mut routes = IdMap::default();
         for (key, handler) in self.routes {
             let (id, called) = match key {
                 Key::Message(id, called) => (id, called),
@@ -318,7 +318,7 @@ pub(crate) struct Served {
 
 /// Handlers by their routes' ids.
 struct Table {
-    routes: HashMap<RouteId, Route>,
+    routes: IdMap<Route>,
     state: Option<AnyState>,
 }
 

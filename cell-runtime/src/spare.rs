@@ -2,14 +2,22 @@
 //! to a limit.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rkyv::util::AlignedVec;
+use triomphe::{Arc, UniqueArc};
 
 use crate::vesicle::ALIGNMENT;
 
 /// A message's memory; counted, since messages are shared.
 pub(crate) type Buffer = Arc<AlignedVec<ALIGNMENT>>;
+
+/// Memory that nobody else has: writing to it asks nothing, and making it a message changes nothing.
+type Sole = UniqueArc<AlignedVec<ALIGNMENT>>;
+
+fn new() -> Sole {
+    UniqueArc::new(AlignedVec::new())
+}
 
 /// What a thread keeps for itself; larger buffers are shared by all.
 const BUFFER_BYTES_MAX: usize = 128 << 10;
@@ -30,7 +38,7 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Default)]
 struct Kept {
-    buffers: Vec<Buffer>,
+    buffers: Vec<Sole>,
     bytes: usize,
 }
 
@@ -39,14 +47,10 @@ thread_local! {
 }
 
 /// Large buffers: few, so that they go from one thread, which reads a message, to another, which drops it.
-static LARGE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
+static LARGE: Mutex<Vec<Sole>> = Mutex::new(Vec::new());
 
-/// A buffer that nobody else has, empty at first.
-pub(crate) struct Draft {
-    /// Where the bytes go when they are shared: to ask it whether it is alone at every write costs as much as a small write.
-    shell: Buffer,
-    bytes: AlignedVec<ALIGNMENT>,
-}
+/// A message that is being written, empty at first.
+pub(crate) struct Draft(Sole);
 
 impl Draft {
     /// One that was used before, or a new one.
@@ -54,32 +58,25 @@ impl Draft {
         // A thread that ends has nothing any more.
         let spare = KEPT.try_with(|kept| {
             let kept = &mut *kept.borrow_mut();
-            let buffer = kept.buffers.pop();
-            kept.bytes -= buffer.as_ref().map_or(0, |buffer| buffer.capacity());
-            buffer
+            let buffer = kept.buffers.pop()?;
+            kept.bytes -= buffer.capacity();
+            Some(buffer)
         });
-        Draft::of(spare.ok().flatten().unwrap_or_default())
-    }
-
-    /// Nobody else has what was kept, so nothing is copied.
-    fn of(mut shell: Buffer) -> Draft {
-        let bytes = std::mem::take(Arc::make_mut(&mut shell));
-        Draft { shell, bytes }
+        Draft(spare.ok().flatten().unwrap_or_else(new))
     }
 
     /// The bytes that were written.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.0.len()
     }
 
     /// What is written to.
     pub(crate) fn bytes(&mut self) -> &mut AlignedVec<ALIGNMENT> {
-        &mut self.bytes
+        &mut self.0
     }
 
-    pub(crate) fn finish(mut self) -> Buffer {
-        *Arc::make_mut(&mut self.shell) = self.bytes;
-        self.shell
+    pub(crate) fn finish(self) -> Buffer {
+        self.0.shareable()
     }
 
     /// Makes room for `len` bytes in all, what is there included.
@@ -101,9 +98,9 @@ impl Draft {
         let Some(larger) = take_large(len) else {
             return false;
         };
-        let mut larger = Draft::of(larger);
-        larger.bytes.extend_from_slice(&self.bytes);
-        keep(std::mem::replace(self, larger).finish());
+        let mut larger = Draft(larger);
+        larger.bytes().extend_from_slice(&self.0);
+        keep_sole(std::mem::replace(self, larger).0);
         true
     }
 }
@@ -131,7 +128,7 @@ fn lend(bytes: &mut AlignedVec<ALIGNMENT>) {
 fn lend(_: &mut AlignedVec<ALIGNMENT>) {}
 
 /// The smallest that `len` bytes fit into.
-fn take_large(len: usize) -> Option<Buffer> {
+fn take_large(len: usize) -> Option<Sole> {
     let mut kept = LARGE.lock().unwrap_or_else(PoisonError::into_inner);
     let (at, _) = kept
         .iter()
@@ -142,7 +139,7 @@ fn take_large(len: usize) -> Option<Buffer> {
 }
 
 /// The one that was kept first makes room for this one.
-fn keep_large(buffer: Buffer) {
+fn keep_large(buffer: Sole) {
     let mut kept = LARGE.lock().unwrap_or_else(PoisonError::into_inner);
     kept.push(buffer);
     let mut whole: usize = kept.iter().map(|buffer| buffer.capacity()).sum();
@@ -158,18 +155,21 @@ fn keep_large(buffer: Buffer) {
 }
 
 /// Keeps a buffer for later, where nobody else has it and there is room.
-pub(crate) fn keep(mut buffer: Buffer) {
-    let Some(bytes) = Arc::get_mut(&mut buffer) else {
-        return;
-    };
-    let capacity = bytes.capacity();
+pub(crate) fn keep(buffer: Buffer) {
+    if let Ok(sole) = Arc::try_unique(buffer) {
+        keep_sole(sole);
+    }
+}
+
+fn keep_sole(mut buffer: Sole) {
+    let capacity = buffer.capacity();
     if capacity == 0 || capacity > LARGE_BYTES_MAX {
         return;
     }
-    bytes.clear();
+    buffer.clear();
     if capacity > BUFFER_BYTES_MAX {
         if capacity >= LENT_BYTES_MIN {
-            lend(bytes);
+            lend(&mut buffer);
         }
         return keep_large(buffer);
     }
@@ -181,6 +181,62 @@ pub(crate) fn keep(mut buffer: Buffer) {
             kept.buffers.push(buffer);
         }
     });
+}
+
+/// What bytes are read into before they are taken apart. A connection of a single call needs one for a moment only, so a thread
+/// keeps some.
+pub(crate) struct Scratch(Vec<u8>);
+
+/// Larger ones belong to connections that live long.
+const SCRATCH_BYTES_MAX: usize = 16 << 10;
+
+/// What a thread keeps at most: a megabyte.
+const SCRATCHES_MAX: usize = 64;
+
+thread_local! {
+    static SCRATCHES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Scratch {
+    /// One of `len` bytes; what is in it is left from before.
+    pub(crate) fn take(len: usize) -> Scratch {
+        let kept = SCRATCHES.try_with(|kept| {
+            let mut kept = kept.borrow_mut();
+            let at = kept.iter().rposition(|bytes| bytes.len() == len)?;
+            Some(kept.swap_remove(at))
+        });
+        Scratch(kept.ok().flatten().unwrap_or_else(|| vec![0; len]))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.0.len() > SCRATCH_BYTES_MAX {
+            return;
+        }
+        let bytes = std::mem::take(&mut self.0);
+        // Dropped with the thread's others where it ends.
+        let _ = SCRATCHES.try_with(|kept| {
+            let mut kept = kept.borrow_mut();
+            if kept.len() < SCRATCHES_MAX {
+                kept.push(bytes);
+            }
+        });
+    }
+}
+
+impl std::ops::Deref for Scratch {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
 }
 
 #[cfg(test)]
@@ -223,6 +279,23 @@ mod tests {
             .collect();
         drop(large);
         assert!(kept().1 <= KEPT_BYTES_MAX);
+    }
+
+    #[test]
+    fn scratches_are_used_again_where_they_are_as_long() {
+        let first = Scratch::take(100);
+        let at = first.as_ptr();
+        drop(first);
+        assert_ne!(Scratch::take(101).as_ptr(), at);
+        let second = Scratch::take(100);
+        assert_eq!((second.as_ptr(), second.len()), (at, 100));
+        drop(Scratch::take(SCRATCH_BYTES_MAX + 1));
+        let many: Vec<Scratch> = (0..2 * SCRATCHES_MAX).map(|_| Scratch::take(8)).collect();
+        drop((second, many));
+        SCRATCHES.with_borrow(|kept| {
+            assert_eq!(kept.len(), SCRATCHES_MAX);
+            assert!(kept.iter().all(|bytes| bytes.len() <= SCRATCH_BYTES_MAX));
+        });
     }
 
     #[test]

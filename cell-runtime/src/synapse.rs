@@ -7,7 +7,7 @@ use crate::client::{CallOptions, Client, Target};
 use crate::handlers::{RAW_ROUTE, message_route};
 use crate::protein::{Protein, archive, decode};
 use crate::server::Reply;
-use crate::service::current;
+use crate::service::inherited;
 use crate::vesicle::Vesicle;
 use crate::wire::is_none;
 
@@ -91,12 +91,12 @@ impl Synapse {
 )]
 pub(crate) fn options(limit: Option<Duration>) -> CallOptions {
     let own = limit.map(|limit| Instant::now() + limit);
-    let outer = current(|call| (call.deadline, call.trace));
+    let outer = inherited();
     let outermost = outer
-        .map(|(deadline, _)| deadline)
+        .map(|call| call.deadline)
         .filter(|deadline| !is_none(Instant::now(), *deadline));
     CallOptions {
         deadline: own.into_iter().chain(outermost).min(),
-        trace: outer.and_then(|(_, trace)| trace),
+        trace: outer.and_then(|call| call.trace),
     }
 }

@@ -45,7 +45,7 @@ impl Vesicle {
 
     /// Takes a buffer that is aligned already, without a copy.
     pub fn from_aligned(bytes: AlignedVec<ALIGNMENT>) -> Vesicle {
-        Vesicle(Memory::Own(Some(Arc::new(bytes))))
+        Vesicle(Memory::Own(Some(Buffer::new(bytes))))
     }
 
     /// Takes a message where it lies, on a 16-byte boundary, in memory that never changes.

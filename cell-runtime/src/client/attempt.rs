@@ -16,10 +16,11 @@ use crate::wire::{CallFailure, Outlet, Reply, Request};
 pub(super) trait Attempt: Send + Sync {
     /// What a started call gives.
     type Output: Send;
-    /// Makes it; until `start`, the cell may take to start one that has no deadline.
+    /// Makes it now; until `start`, the cell may take to start one that has no deadline.
     fn make(
         &self,
         carrier: &Carrier,
+        now: Instant,
         request: &Request,
         start: Instant,
     ) -> impl Future<Output = Result<Self::Output, CallFailure>> + Send;
@@ -34,10 +35,11 @@ impl Attempt for Lone {
     async fn make(
         &self,
         carrier: &Carrier,
+        now: Instant,
         request: &Request,
         _: Instant,
     ) -> Result<Reply, CallFailure> {
-        carrier.call(request).await
+        carrier.call(now, request).await
     }
 }
 
@@ -50,6 +52,7 @@ impl Attempt for Streams {
     async fn make(
         &self,
         carrier: &Carrier,
+        _: Instant,
         request: &Request,
         start: Instant,
     ) -> Result<Exchange, CallFailure> {

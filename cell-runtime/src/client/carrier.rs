@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use super::{Connection, Exchange};
 #[cfg(feature = "remote")]
 use crate::remote::RemoteConnection;
@@ -14,9 +16,9 @@ pub(super) enum Carrier {
 }
 
 impl Carrier {
-    pub(super) async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
+    pub(super) async fn call(&self, now: Instant, request: &Request) -> Result<Reply, CallFailure> {
         match self {
-            Carrier::Shared(connection) => connection.call(request).await,
+            Carrier::Shared(connection) => connection.call_at(now, request).await,
             #[cfg(feature = "remote")]
             Carrier::Remote(connection) => Box::pin(connection.call(request)).await,
         }
@@ -33,6 +35,15 @@ impl Carrier {
     pub(super) fn is_open(&self) -> bool {
         match self {
             Carrier::Shared(connection) => connection.is_open(),
+            #[cfg(feature = "remote")]
+            Carrier::Remote(connection) => connection.is_open(),
+        }
+    }
+
+    /// Whether it is worth a try. A shared connection says at once, and takes no time for it, where it is not open.
+    pub(super) fn may_be_open(&self) -> bool {
+        match self {
+            Carrier::Shared(_) => true,
             #[cfg(feature = "remote")]
             Carrier::Remote(connection) => connection.is_open(),
         }

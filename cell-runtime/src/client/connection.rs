@@ -3,7 +3,7 @@
     reason = "the clock is read here, at the edge, and passed to the state"
 )]
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,8 +26,7 @@ use crate::wire::{
 /// flight.
 #[derive(Clone)]
 pub struct Connection {
-    pub(super) shared: Arc<Shared>,
-    _owner: Arc<Owner>,
+    owner: Arc<Owner>,
 }
 
 /// With more calls in flight than these a connection is under load.
@@ -90,6 +89,42 @@ impl Drop for Owner {
 impl Connection {
     /// Starts a connection on the current runtime. The handshake is sent without waiting for its answer; calls may follow.
     pub fn open<S: Stream>(stream: S, hello: &Hello, limits: Limits) -> Connection {
+        let (connection, driver) = Connection::with_driver(stream, hello, limits);
+        tokio::spawn(driver);
+        connection
+    }
+
+    /// Makes a call on a stream that carries no other. The caller drives the connection itself: it needs no task.
+    #[cfg(feature = "remote")]
+    pub(crate) async fn call_once<S: Stream>(
+        stream: S,
+        hello: &Hello,
+        limits: Limits,
+        request: &Request,
+    ) -> Result<Reply, CallFailure> {
+        let (connection, driver) = Connection::with_driver(stream, hello, limits);
+        // A call that is dropped is cancelled, and then its driver says so.
+        let mut driver = pin!(driver);
+        let mut call = pin!(connection.call(request));
+        let mut is_driven = true;
+        poll_fn(|cx| {
+            if let Poll::Ready(outcome) = call.as_mut().poll(cx) {
+                return Poll::Ready(outcome);
+            }
+            if is_driven {
+                is_driven = driver.as_mut().poll(cx).is_pending();
+                return call.as_mut().poll(cx);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn with_driver<S: Stream>(
+        stream: S,
+        hello: &Hello,
+        limits: Limits,
+    ) -> (Connection, impl Future<Output = ()> + Send + use<S>) {
         let read_bytes = stream.read_bytes();
         let junction = stream.junction();
         let one_call = stream.carries_one_call();
@@ -120,47 +155,63 @@ impl Connection {
             junction,
             one_call,
         });
-        tokio::spawn(driver::drive(Arc::clone(&shared), reader, read_bytes));
-        Connection {
-            _owner: Arc::new(Owner(Arc::clone(&shared))),
-            shared,
-        }
+        let driver = driver::drive(Arc::clone(&shared), reader, read_bytes);
+        let owner = Arc::new(Owner(shared));
+        (Connection { owner }, driver)
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.owner.0
     }
 
     /// Makes a call. Dropping the future cancels it at the other side.
     pub async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
-        let (id, looks) = self.start(request).await?;
+        self.call_at(Instant::now(), request).await
+    }
+
+    /// As [`Connection::call`], where it is known what time it is.
+    pub(super) async fn call_at(
+        &self,
+        now: Instant,
+        request: &Request,
+    ) -> Result<Reply, CallFailure> {
+        let shared = self.shared();
+        // Started with its waker: the first poll has nothing to register.
+        let started = poll_fn(|cx| Poll::Ready(shared.start(now, request, Some(cx.waker())))).await;
+        let (started, is_new) = match started {
+            Err(failure) if failure.is_full() => (self.wait_and_start(request).await?, false),
+            outcome => (outcome?, true),
+        };
         Call {
-            shared: &self.shared,
-            id,
-            looks,
+            shared,
+            id: started.id,
+            looks: started.looks,
+            waits: is_new && !started.looks,
+            is_over: false,
         }
         .await
     }
 
     /// Starts a call with streams. Dropping what is given cancels it at the other side.
     pub(crate) async fn open_streams(&self, request: &Request) -> Result<Exchange, CallFailure> {
-        let (id, _) = self.start(request).await?;
-        let exchange = Exchange::new(self.clone(), id);
+        let started = match self.shared().start(Instant::now(), request, None) {
+            Err(failure) if failure.is_full() => self.wait_and_start(request).await?,
+            outcome => outcome?,
+        };
+        let exchange = Exchange::new(self.clone(), started.id);
         exchange.started().await?;
         Ok(exchange)
     }
 
-    async fn start(&self, request: &Request) -> Result<(u64, bool), CallFailure> {
-        match self.shared.start(request) {
-            Err(failure) if failure.is_full() => self.wait_and_start(request).await,
-            outcome => outcome,
-        }
-    }
-
     /// The connection is full: starts the call when others have ended.
-    async fn wait_and_start(&self, request: &Request) -> Result<(u64, bool), CallFailure> {
-        let _waiting = Waiting::new(&self.shared);
+    async fn wait_and_start(&self, request: &Request) -> Result<Started, CallFailure> {
+        let shared = self.shared();
+        let _waiting = Waiting::new(shared);
         loop {
-            let mut room = pin!(self.shared.room.notified());
+            let mut room = pin!(shared.room.notified());
             // Listening before looking: a call that ends in between is not missed.
             room.as_mut().enable();
-            match self.shared.start(request) {
+            match shared.start(Instant::now(), request, None) {
                 Err(failure) if failure.is_full() => {}
                 outcome => return outcome,
             }
@@ -172,12 +223,12 @@ impl Connection {
 
     /// Whether new calls can be started.
     pub fn is_open(&self) -> bool {
-        self.shared.lock().state.is_open()
+        self.shared().lock().state.is_open()
     }
 
     /// Whether both are the same connection.
     pub(super) fn is(&self, other: &Connection) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        Arc::ptr_eq(&self.owner, &other.owner)
     }
 }
 
@@ -190,14 +241,20 @@ impl Shared {
         &*self.writer
     }
 
-    /// Starts a call; also says whether its caller has to look for the answer.
-    fn start(&self, request: &Request) -> Result<(u64, bool), CallFailure> {
+    /// Starts a call. A caller that does not look for the answer itself is woken by it.
+    fn start(
+        &self,
+        now: Instant,
+        request: &Request,
+        caller: Option<&Waker>,
+    ) -> Result<Started, CallFailure> {
         let mut inner = self.lock();
-        let id = inner.state.start(Instant::now(), request)?;
+        let id = inner.state.start(now, request)?;
+        let looks = !request.streams && inner.prepare_look();
         let slot = if request.streams {
             Slot::Streams(Box::default())
         } else {
-            Slot::Waiting(None)
+            Slot::Waiting(caller.filter(|_| !looks).cloned())
         };
         inner.slots.insert(id, slot);
         let timer_too_late = inner.armed.is_none_or(|armed| request.deadline < armed);
@@ -206,16 +263,22 @@ impl Shared {
         }
         // A lone call is written at once, without a hop through the task, also beside a few that take long. Under load the
         // task sends many frames in one write.
-        let looks = !request.streams && inner.prepare_look();
         inner.write_in_place(self.writer());
         if timer_too_late || inner.has_output() {
             inner.wake_driver();
         }
-        Ok((id, looks))
+        Ok(Started { id, looks })
     }
 }
 
 impl Inner {
+    /// A call has ended: another one may start.
+    pub(super) fn make_room(&self, shared: &Shared) {
+        if self.waiting > 0 {
+            shared.room.notify_one();
+        }
+    }
+
     fn write_in_place(&mut self, writer: &dyn Writer) {
         let is_quiet = self.state.in_flight() <= QUIET_CALLS_MAX;
         if is_quiet && !self.blocked && !std::mem::replace(&mut self.wrote_inline, true) {
@@ -323,21 +386,35 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// A call that is on its way.
+struct Started {
+    id: u64,
+    /// Its caller has to look for the answer.
+    looks: bool,
+}
+
 struct Call<'a> {
     shared: &'a Shared,
     id: u64,
     /// It looks for its answer itself before it waits.
     looks: bool,
+    /// Its waker is known already.
+    waits: bool,
+    is_over: bool,
 }
 
 impl Future for Call<'_> {
     type Output = Result<Reply, CallFailure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if std::mem::take(&mut self.waits) {
+            return Poll::Pending;
+        }
         if std::mem::take(&mut self.looks) {
             self.shared.look();
         }
-        let mut inner = self.shared.lock();
+        let shared = self.shared;
+        let mut inner = shared.lock();
         match inner.slots.get_mut(&self.id) {
             Some(Slot::Waiting(waker)) => {
                 if !waker
@@ -349,7 +426,11 @@ impl Future for Call<'_> {
                 Poll::Pending
             }
             Some(Slot::Done(_)) => match inner.slots.remove(&self.id) {
-                Some(Slot::Done(result)) => Poll::Ready(result),
+                Some(Slot::Done(result)) => {
+                    self.is_over = true;
+                    inner.make_room(shared);
+                    Poll::Ready(result)
+                }
                 _ => Poll::Pending,
             },
             Some(Slot::Streams(_)) | None => Poll::Ready(Err(CallFailure::ConnectionLost(
@@ -361,6 +442,9 @@ impl Future for Call<'_> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         let mut inner = self.shared.lock();
         if self.looks {
             inner.read_ring();
@@ -369,8 +453,6 @@ impl Drop for Call<'_> {
             inner.state.cancel(self.id);
             inner.wake_driver();
         }
-        if inner.waiting > 0 {
-            self.shared.room.notify_one();
-        }
+        inner.make_room(self.shared);
     }
 }

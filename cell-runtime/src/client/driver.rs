@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::connection::{Inner, QUIET_CALLS_MAX, Shared};
 use crate::gap::Looker;
+use crate::spare::Scratch;
 use crate::wire::{ClientEvent, Violation};
 
 /// After so many reads without anything else the clock is looked at first.
@@ -28,7 +29,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
 ) {
     // However this ends, also by the runtime's shutdown, no caller is left waiting.
     let _guard = CloseOnDrop(Arc::clone(&shared));
-    let mut buf = vec![0u8; read_bytes];
+    let mut buf = Scratch::take(read_bytes);
     let mut timer = pin!(sleep_until(far_future().into()));
     let mut events = Vec::new();
     let mut reads = 0;
@@ -60,7 +61,9 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
             Step::Woken if shared.lock().is_abandoned() => return,
             Step::Woken => {
                 // Callers that were woken by one read run first; then one write sends all that they queued.
-                tokio::task::yield_now().await;
+                if !shared.one_call {
+                    tokio::task::yield_now().await;
+                }
                 let mut inner = shared.lock();
                 inner.woken = false;
                 inner.wrote_inline = false;
@@ -243,6 +246,10 @@ struct CloseOnDrop(Arc<Shared>);
 
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
+        if self.0.one_call {
+            // Its caller, who may have driven it, wants no answer any more.
+            self.0.lock().flush(self.0.writer());
+        }
         close(
             &self.0,
             "the runtime that drove the connection was shut down",

@@ -75,7 +75,7 @@ impl Exchange {
     /// Waits until the server has started the call.
     pub(super) async fn started(&self) -> Result<(), CallFailure> {
         poll_fn(|cx| {
-            let mut inner = self.connection.shared.lock();
+            let mut inner = self.connection.shared().lock();
             let Some(Slot::Streams(slot)) = inner.slots.get_mut(&self.id) else {
                 return Poll::Ready(Err(over()));
             };
@@ -94,13 +94,13 @@ impl Exchange {
 
     /// The next batch of items, or the end; after the end nothing new comes.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
-        let mut inner = self.connection.shared.lock();
+        let mut inner = self.connection.shared().lock();
         let Some(Slot::Streams(slot)) = inner.slots.get_mut(&self.id) else {
             return Poll::Ready(Next::Done(Err(over())));
         };
         if let Some(items) = slot.items.pop_front() {
             inner.state.taken(self.id, items.len());
-            inner.send(self.connection.shared.writer());
+            inner.send(self.connection.shared().writer());
             return Poll::Ready(Next::Items(items));
         }
         match &slot.done {
@@ -114,14 +114,14 @@ impl Exchange {
 
     /// Says that this side's items are complete.
     pub(crate) fn end(&self) {
-        let mut inner = self.connection.shared.lock();
+        let mut inner = self.connection.shared().lock();
         inner.state.end(self.id);
-        inner.send(self.connection.shared.writer());
+        inner.send(self.connection.shared().writer());
     }
 
     /// Ends the call: the server is told, and whoever reads here.
     pub(crate) fn abandon(&self, failure: CallFailure) {
-        let mut inner = self.connection.shared.lock();
+        let mut inner = self.connection.shared().lock();
         inner.state.cancel(self.id);
         if let Some(Slot::Streams(slot)) = inner.slots.get_mut(&self.id)
             && slot.done.is_none()
@@ -139,7 +139,7 @@ fn over() -> CallFailure {
 
 impl Outlet for Exchange {
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<bool> {
-        let mut inner = self.connection.shared.lock();
+        let mut inner = self.connection.shared().lock();
         let congested = inner.state.out().len() > UNSENT_BYTES_MAX;
         match inner.state.may_send(self.id) {
             None => return Poll::Ready(false),
@@ -157,23 +157,21 @@ impl Outlet for Exchange {
     }
 
     fn put(&self, items: &Vesicle) -> Result<(), Status> {
-        let mut inner = self.connection.shared.lock();
+        let mut inner = self.connection.shared().lock();
         inner.state.send(self.id, items)?;
-        inner.send(self.connection.shared.writer());
+        inner.send(self.connection.shared().writer());
         Ok(())
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let mut inner = self.connection.shared.lock();
+        let mut inner = self.connection.shared().lock();
         if inner.slots.remove(&self.id).is_some() {
             inner.state.cancel(self.id);
             inner.wake_driver();
         }
-        if inner.waiting > 0 {
-            self.connection.shared.room.notify_one();
-        }
+        inner.make_room(self.connection.shared());
     }
 }
 

@@ -7,10 +7,12 @@ mod driver;
 mod exchange;
 mod pool;
 mod ring;
+mod target;
 #[cfg(test)]
 mod tests;
 
 pub use attempt::{OpenCall, Received};
 pub use connection::Connection;
 pub(crate) use exchange::{Exchange, Next};
-pub use pool::{CallOptions, Client, Target};
+pub use pool::{CallOptions, Client};
+pub use target::Target;

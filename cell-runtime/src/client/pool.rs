@@ -14,11 +14,12 @@ use tokio::time::{sleep, timeout_at};
 use super::Connection;
 use super::attempt::{Attempt, Lone, OpenCall, Streams};
 use super::carrier::Carrier;
+use super::target::{Address, Target};
 use crate::discovery;
 use crate::error::Error;
 #[cfg(feature = "remote")]
 use crate::remote;
-use crate::transport::{MemoryStream, UdsStream};
+use crate::transport::UdsStream;
 use crate::vesicle::Vesicle;
 use crate::wire::{
     CallFailure, Hello, Limits, Reply, Request, RouteId, StatusCode, TraceParent, is_none, none,
@@ -27,104 +28,8 @@ use crate::wire::{
 /// How long a call may take when nobody says.
 const DEFAULT_DEADLINE: Duration = crate::wire::DEFAULT_DEADLINE;
 
-/// What an address may be besides a path.
-#[cfg(feature = "remote")]
-const NETWORK: &str = "or of a host, such as `host:4433`";
-#[cfg(not(feature = "remote"))]
-const NETWORK: &str =
-    "or, with the feature `remote` of the runtime crate, a host, such as `host:4433`";
-
 /// The longest pause between two tries of a call that was not started.
 const BACKOFF_MAX: Duration = Duration::from_millis(50);
-
-/// What a client talks to.
-#[derive(Clone)]
-pub struct Target {
-    cell: Arc<str>,
-    fingerprint: u64,
-    address: Address,
-}
-
-#[derive(Clone)]
-enum Address {
-    Discover,
-    Unix(PathBuf),
-    Memory(Arc<dyn Fn() -> std::io::Result<MemoryStream> + Send + Sync>),
-    #[cfg(feature = "remote")]
-    Remote(remote::RemoteAddress, Option<remote::Keys>),
-}
-
-impl Target {
-    /// The cell of this name, found as `docs/protocol.md` describes. A fingerprint of zero accepts any schema.
-    pub fn named(cell: &str, fingerprint: u64) -> Target {
-        Target {
-            cell: cell.into(),
-            fingerprint,
-            address: Address::Discover,
-        }
-    }
-
-    /// A cell behind an explicit address: `/path/to.sock`, or `cell@/path/to.sock`; with the feature `remote` also `host:4433`
-    /// and `cell@host:4433`, called as whom the environment names (`docs/remote.md`).
-    pub fn at(address: &str, cell: &str, fingerprint: u64) -> Result<Target, Error> {
-        let (name, place) = address.split_once('@').unwrap_or((cell, address));
-        #[cfg(feature = "remote")]
-        if let Some(address) = remote::RemoteAddress::parse(place) {
-            discovery::check_name(name)?;
-            return Ok(Target {
-                cell: name.into(),
-                fingerprint,
-                address: Address::Remote(address, None),
-            });
-        }
-        if !place.starts_with(['/', '.']) {
-            return Err(Error::NotFound {
-                cell: name.to_owned(),
-                hint: format!(
-                    "`{address}` is no address; write the path of a Unix socket, such as `{name}@/run/{name}.sock`, {NETWORK}"
-                ),
-            });
-        }
-        Ok(Target {
-            cell: name.into(),
-            fingerprint,
-            address: Address::Unix(PathBuf::from(place)),
-        })
-    }
-
-    /// A cell on another machine, called with these keys.
-    #[cfg(feature = "remote")]
-    pub fn remote(
-        address: remote::RemoteAddress,
-        keys: remote::Keys,
-        cell: &str,
-        fingerprint: u64,
-    ) -> Target {
-        Target {
-            cell: cell.into(),
-            fingerprint,
-            address: Address::Remote(address, Some(keys)),
-        }
-    }
-
-    /// A cell in this process, behind [`crate::transport::memory`].
-    pub fn memory(
-        cell: &str,
-        fingerprint: u64,
-        connect: impl Fn() -> std::io::Result<MemoryStream> + Send + Sync + 'static,
-    ) -> Target {
-        Target {
-            cell: cell.into(),
-            fingerprint,
-            address: Address::Memory(Arc::new(connect)),
-        }
-    }
-
-    /// The name of the cell.
-    pub fn cell(&self) -> &str {
-        &self.cell
-    }
-}
 
 /// What a caller can ask for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -143,26 +48,21 @@ pub struct Client(Arc<ClientInner>);
 struct ClientInner {
     target: Target,
     limits: Limits,
-    pool: Mutex<Vec<(runtime::Id, Arc<Lane>)>>,
+    pool: Mutex<Vec<Lane>>,
 }
 
 /// The connection of one runtime.
-#[derive(Default)]
 struct Lane {
-    current: Mutex<Option<Carrier>>,
-    connecting: AsyncMutex<()>,
+    runtime: runtime::Id,
+    current: Option<Carrier>,
+    connecting: Arc<AsyncMutex<()>>,
 }
 
 impl Lane {
-    fn open(&self) -> Option<Carrier> {
-        self.lock()
+    fn open(&self) -> Option<&Carrier> {
+        self.current
             .as_ref()
             .filter(|connection| connection.is_open())
-            .cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Carrier>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -245,7 +145,7 @@ impl Client {
         attempt: A,
         ended: fn(&A::Output) -> &'static str,
     ) -> Result<A::Output, Error> {
-        let (span, trace) = crate::trace::made(&self.0.target.cell, request.route, request.trace);
+        let (span, trace) = crate::trace::made(self.0.target.cell(), request.route, request.trace);
         request.trace = trace;
         let call = self.deliver(now, request, attempt);
         let outcome = tracing::Instrument::instrument(call, span.clone()).await;
@@ -260,7 +160,7 @@ impl Client {
     /// Takes a call to a connection on which the cell starts it.
     async fn deliver<A: Attempt>(
         &self,
-        now: Instant,
+        mut now: Instant,
         request: Request,
         attempt: A,
     ) -> Result<A::Output, Error> {
@@ -270,22 +170,25 @@ impl Client {
         } else {
             request.deadline
         };
-        let lane = self.lane()?;
+        let runtime = self.runtime()?;
         let mut tries = 0u32;
         loop {
-            let connection = match lane.open() {
+            let connection = match self.current(runtime) {
                 Some(connection) => Ok(connection),
-                None => match timeout_at(deadline.into(), self.connect(&lane)).await {
-                    Ok(outcome) => outcome,
+                None => match timeout_at(deadline.into(), self.connect(runtime)).await {
+                    Ok(outcome) => {
+                        now = Instant::now();
+                        outcome
+                    }
                     Err(_) => return Err(self.late()),
                 },
             };
             let reason = match connection {
-                Ok(connection) => match attempt.make(&connection, &request, deadline).await {
+                Ok(connection) => match attempt.make(&connection, now, &request, deadline).await {
                     Ok(outcome) => return Ok(outcome),
                     Err(CallFailure::NotStarted(reason)) => {
                         if connection.is_spent() {
-                            self.forget(&lane, &connection);
+                            self.forget(runtime, &connection);
                         }
                         reason
                     }
@@ -299,48 +202,81 @@ impl Client {
                 let pause = Duration::from_millis(1 << tries.min(6)).min(BACKOFF_MAX);
                 if Instant::now() + pause >= deadline {
                     return Err(Error::Unavailable {
-                        cell: self.0.target.cell.to_string(),
+                        cell: self.0.target.cell().to_owned(),
                         reason,
                     });
                 }
                 sleep(pause).await;
             }
             tries += 1;
+            now = Instant::now();
         }
     }
 
-    fn lane(&self) -> Result<Arc<Lane>, Error> {
-        let id = Handle::try_current()
-            .map_err(|error| Error::Io {
-                what: format!("call `{}`", self.0.target.cell),
-                reason: error.to_string(),
-            })?
-            .id();
-        let mut pool = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, lane)) = pool.iter().find(|(runtime, _)| *runtime == id) {
-            return Ok(Arc::clone(lane));
-        }
-        // Lanes of runtimes that are gone hold a closed connection.
-        pool.retain(|(_, lane)| Arc::strong_count(lane) > 1 || lane.open().is_some());
-        let lane = Arc::new(Lane::default());
-        pool.push((id, Arc::clone(&lane)));
-        Ok(lane)
+    fn runtime(&self) -> Result<runtime::Id, Error> {
+        let runtime = Handle::try_current().map_err(|error| Error::Io {
+            what: format!("call `{}`", self.0.target.cell()),
+            reason: error.to_string(),
+        })?;
+        Ok(runtime.id())
     }
 
-    fn forget(&self, lane: &Lane, connection: &Carrier) {
-        let mut current = lane.lock();
-        if current.as_ref().is_some_and(|held| held.is(connection)) {
+    fn pool(&self) -> MutexGuard<'_, Vec<Lane>> {
+        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The runtime's connection, if it may be open.
+    fn current(&self, runtime: runtime::Id) -> Option<Carrier> {
+        let pool = self.pool();
+        let lane = pool.iter().find(|lane| lane.runtime == runtime)?;
+        lane.current
+            .as_ref()
+            .filter(|connection| connection.may_be_open())
+            .cloned()
+    }
+
+    fn forget(&self, runtime: runtime::Id, connection: &Carrier) {
+        let mut pool = self.pool();
+        let lane = pool.iter_mut().find(|lane| lane.runtime == runtime);
+        if let Some(current) = lane.map(|lane| &mut lane.current)
+            && current.as_ref().is_some_and(|held| held.is(connection))
+        {
             *current = None;
         }
     }
 
-    async fn connect(&self, lane: &Lane) -> Result<Carrier, ConnectError> {
-        let _turn = lane.connecting.lock().await;
-        if let Some(connection) = lane.open() {
+    /// The turn of those who connect for this runtime.
+    fn turn(&self, runtime: runtime::Id) -> Arc<AsyncMutex<()>> {
+        let mut pool = self.pool();
+        if let Some(lane) = pool.iter().find(|lane| lane.runtime == runtime) {
+            return Arc::clone(&lane.connecting);
+        }
+        // Lanes of runtimes that are gone hold a closed connection, and nobody connects for them.
+        pool.retain(|lane| Arc::strong_count(&lane.connecting) > 1 || lane.open().is_some());
+        let connecting = Arc::default();
+        pool.push(Lane {
+            runtime,
+            current: None,
+            connecting: Arc::clone(&connecting),
+        });
+        connecting
+    }
+
+    /// The runtime's connection, if it is open.
+    fn open_one(&self, runtime: runtime::Id) -> Option<Carrier> {
+        let pool = self.pool();
+        let lane = pool.iter().find(|lane| lane.runtime == runtime)?;
+        lane.open().cloned()
+    }
+
+    async fn connect(&self, runtime: runtime::Id) -> Result<Carrier, ConnectError> {
+        let turn = self.turn(runtime);
+        let _turn = turn.lock().await;
+        if let Some(connection) = self.open_one(runtime) {
             return Ok(connection);
         }
         let target = &self.0.target;
-        let hello = Hello::new(&*target.cell, target.fingerprint, own_name());
+        let hello = Hello::new(target.cell(), target.fingerprint, own_name());
         let connection = match &target.address {
             Address::Memory(connect) => {
                 let stream =
@@ -352,7 +288,7 @@ impl Client {
                 Carrier::Shared(Connection::open(stream, &hello, self.0.limits))
             }
             Address::Discover => {
-                let path = discovery::find(&target.cell, target.fingerprint)
+                let path = discovery::find(target.cell(), target.fingerprint)
                     .map_err(ConnectError::Fatal)?;
                 let stream = self.dial(path).await?;
                 Carrier::Shared(Connection::open(stream, &hello, self.0.limits))
@@ -362,7 +298,12 @@ impl Client {
                 Box::pin(self.reach(address, keys.as_ref(), hello)).await?
             }
         };
-        *lane.lock() = Some(connection.clone());
+        let mut pool = self.pool();
+        // It is there as long as somebody connects for it.
+        if let Some(lane) = pool.iter_mut().find(|lane| lane.runtime == runtime) {
+            lane.current = Some(connection.clone());
+        }
+        drop(pool);
         Ok(connection)
     }
 
@@ -384,7 +325,7 @@ impl Client {
             ))),
             Err(remote::Failure::Untrusted(reason) | remote::Failure::Refused(reason)) => {
                 Err(ConnectError::Fatal(Error::Unavailable {
-                    cell: self.0.target.cell.to_string(),
+                    cell: self.0.target.cell().to_owned(),
                     reason: format!("{address} is not trusted: {reason}"),
                 }))
             }
@@ -416,19 +357,19 @@ impl Client {
             _ => format!("failed to connect to {place}: {error}"),
         };
         ConnectError::Fatal(Error::Unavailable {
-            cell: self.0.target.cell.to_string(),
+            cell: self.0.target.cell().to_owned(),
             reason,
         })
     }
 
     fn late(&self) -> Error {
         Error::DeadlineExceeded {
-            cell: self.0.target.cell.to_string(),
+            cell: self.0.target.cell().to_owned(),
         }
     }
 
     pub(super) fn error(&self, failure: CallFailure) -> Error {
-        let cell = || self.0.target.cell.to_string();
+        let cell = || self.0.target.cell().to_owned();
         match failure {
             CallFailure::Refused(refusal) if refusal.status.code == StatusCode::SchemaMismatch => {
                 Error::SchemaMismatch(refusal)

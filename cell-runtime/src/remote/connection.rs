@@ -64,8 +64,9 @@ impl RemoteConnection {
 
     /// Makes a call. Dropping the future cancels it at the other side.
     pub(crate) async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
-        let call = self.stream(request).await?;
-        match call.call(request).await {
+        let stream = self.stream(request).await?;
+        let inner = &*self.0;
+        match Connection::call_once(stream, &inner.hello, inner.limits, request).await {
             Err(CallFailure::NotStarted(reason)) => Err(self.unanswered(reason)),
             outcome => outcome,
         }
@@ -73,7 +74,8 @@ impl RemoteConnection {
 
     /// Starts a call with streams of items, which share its stream of bytes.
     pub(crate) async fn open_streams(&self, request: &Request) -> Result<Exchange, CallFailure> {
-        let call = self.stream(request).await?;
+        let stream = self.stream(request).await?;
+        let call = Connection::open(stream, &self.0.hello, self.0.limits);
         match call.open_streams(request).await {
             Err(CallFailure::NotStarted(reason)) => Err(self.unanswered(reason)),
             outcome => outcome,
@@ -81,7 +83,7 @@ impl RemoteConnection {
     }
 
     /// A stream of bytes for a call.
-    async fn stream(&self, request: &Request) -> Result<Connection, CallFailure> {
+    async fn stream(&self, request: &Request) -> Result<QuicStream, CallFailure> {
         let inner = &*self.0;
         let (send, recv) =
             match timeout_at(request.deadline.into(), inner.connection.open_bi()).await {
@@ -89,8 +91,7 @@ impl RemoteConnection {
                 Ok(Err(error)) => return Err(self.not_started(error.to_string())),
                 Err(_) => return Err(CallFailure::DeadlineExceeded),
             };
-        let stream = QuicStream::opened(send, recv, Arc::clone(&inner.draining));
-        Ok(Connection::open(stream, &inner.hello, inner.limits))
+        Ok(QuicStream::opened(send, recv, Arc::clone(&inner.draining)))
     }
 
     /// A call that was sent, and of which nothing is known. Where its stream alone ended, in order and before the server's

@@ -2,6 +2,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
 use super::{Keys, QuicListener, RemoteLimits};
 use crate::Error;
 use crate::control;
@@ -38,13 +41,28 @@ pub async fn serve_remote<S: Complete>(handlers: Handlers<S>, address: &str) -> 
         listener.address()
     );
     let shutdown = asked_by_hand()?;
-    let ended = server::run(
+    let (stop, stopped) = oneshot::channel::<()>();
+    // A task, as every call comes through it: a runtime that is woken for the future that it blocks on asks the system for
+    // events first, and the signals would be looked at once more for each call. The set ends it where this future is dropped.
+    let mut serving = JoinSet::new();
+    serving.spawn(server::run(
         listener,
         Arc::new(service),
         ServerOptions::default(),
-        shutdown,
-    )
-    .await;
+        async {
+            let _ = stopped.await;
+        },
+    ));
+    let ended = tokio::select! {
+        ended = serving.join_next() => ended,
+        () = shutdown => {
+            let _ = stop.send(());
+            serving.join_next().await
+        }
+    };
     closing.finish(GOODBYE).await;
-    Ok(ended?)
+    match ended {
+        Some(ended) => Ok(ended??),
+        None => Ok(()),
+    }
 }

@@ -21,6 +21,7 @@ use super::shared::{Inner, Shared};
 use super::streams::{CallStreams, ConnectionPort, Slot, take_items};
 use super::{CallContext, Caller, CancelToken, ServerOptions, Service};
 use crate::gap::Looker;
+use crate::spare::Scratch;
 use crate::transport::{Stream, Writer};
 use crate::wire::{
     IdMap, IncomingCall, Reply, ServerEvent, ServerState, Serving, Status, StatusCode,
@@ -42,7 +43,7 @@ pub(super) async fn serve<S: Stream>(
     mut drain: watch::Receiver<Option<Duration>>,
 ) {
     let uid = stream.peer_uid();
-    let mut buf = vec![0u8; stream.read_bytes()];
+    let mut buf = Scratch::take(stream.read_bytes());
     let junction = stream.junction();
     let one_call = stream.carries_one_call();
     let (mut reader, writer) = stream.split();
@@ -152,7 +153,9 @@ pub(super) async fn serve<S: Stream>(
                 limit.as_mut().reset(tokio::time::Instant::now() + LINGER);
             }
         }
-        while let Some(event) = next(&shared, &mut held) {
+        // Whether the peer may have too much to read: asked before the first event, and then known from each answer.
+        let mut full = true;
+        while let Some(event) = next(&shared, &mut held, &mut full) {
             match event {
                 ServerEvent::Accepted(hello) => {
                     greeted = true;
@@ -161,7 +164,9 @@ pub(super) async fn serve<S: Stream>(
                     // calls again.
                     shared.lock().flush(&shared.writer);
                 }
-                ServerEvent::Call(call) => start(&shared, &*service, &load, &caller, call).await,
+                ServerEvent::Call(call) => {
+                    full = start(&shared, &*service, &load, &caller, call).await;
+                }
                 ServerEvent::Cancelled(id) => cancel(&shared, id),
                 ServerEvent::Items(id, items) => take_items(&shared, &load, id, items),
                 ServerEvent::Ended(id) => shared.lock().with_slot(id, Slot::end),
@@ -199,20 +204,22 @@ pub(super) async fn serve<S: Stream>(
 }
 
 /// The next event, unless the peer has too much to read already.
-fn next<W: Writer>(shared: &Shared<W>, held: &mut VecDeque<ServerEvent>) -> Option<ServerEvent> {
+fn next<W: Writer>(
+    shared: &Shared<W>,
+    held: &mut VecDeque<ServerEvent>,
+    full: &mut bool,
+) -> Option<ServerEvent> {
     if held.is_empty() {
         return None;
     }
-    let mut inner = shared.lock();
-    if inner.is_full() {
-        if !inner.blocked {
+    if *full {
+        let mut inner = shared.lock();
+        if inner.is_full() && !inner.blocked {
             inner.flush(&shared.writer);
         }
-        if inner.is_full() {
-            return None;
-        }
+        *full = inner.is_full();
     }
-    held.pop_front()
+    if *full { None } else { held.pop_front() }
 }
 
 /// Ready once the server drains; never where it is gone without draining.
@@ -275,17 +282,22 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
     Poll::Pending
 }
 
-/// Starts a call. It is polled once in place: a handler that does not wait answers without a task of its own.
+/// Starts a call. It is polled once in place: a handler that does not wait answers without a task of its own. Whether the
+/// peer has too much to read then.
 async fn start<W: Writer>(
     shared: &Arc<Shared<W>>,
     service: &dyn Service,
     load: &Arc<Load>,
     caller: &Caller,
     call: IncomingCall,
-) {
+) -> bool {
     let permit = match load.admit(call.payload.len()) {
         Ok(permit) => permit,
-        Err(status) => return shared.lock().state.respond(call.id, Err(status)),
+        Err(status) => {
+            let mut inner = shared.lock();
+            inner.state.respond(call.id, Err(status));
+            return inner.is_full();
+        }
     };
     let began = shared.metrics.started(Instant::now);
     let streams = if call.streams {
@@ -325,7 +337,8 @@ async fn start<W: Writer>(
     let (id, deadline) = (call.id, call.deadline);
     if call.streams && !inner.streams.contains_key(&id) {
         // Its caller's items were no archive of what it takes: it is answered already.
-        return shared.metrics.ended(false);
+        shared.metrics.ended(false);
+        return inner.is_full();
     }
     let on_end = Arc::clone(shared);
     let late = token.clone();
@@ -346,6 +359,7 @@ async fn start<W: Writer>(
         on_end.finish(id, result, began);
     });
     inner.running.insert(id, (task.abort_handle(), token));
+    inner.is_full()
 }
 
 /// Before the answer: whoever reads it may call again at once.
@@ -358,11 +372,12 @@ fn answer<W: Writer>(
     id: u64,
     result: Result<Reply, Status>,
     began: Option<Instant>,
-) {
+) -> bool {
     shared.metrics.answered(result.is_ok(), began, Instant::now);
     let mut inner = shared.lock();
     inner.forget(id);
     inner.state.respond(id, result);
+    inner.is_full()
 }
 
 pub(super) fn cancel<W: Writer>(shared: &Shared<W>, id: u64) {

@@ -2,29 +2,47 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::handlers::AnyState;
 use crate::protein::{self, Protein};
 use crate::server::{CallContext, CallFuture, CallStreams, Reply, Status, StatusCode};
 use crate::stream::Stream;
 use crate::vesicle::Vesicle;
+use crate::wire::TraceParent;
 
 use super::{Context, State, View};
 
 tokio::task_local! {
-    /// The call that the current task works on: calls that it makes inherit its deadline and its trace.
-    static CURRENT: CallContext;
+    /// What calls inherit that the current task makes.
+    static CURRENT: Inherited;
 }
 
-/// The call that the current task works on.
-pub(crate) fn current<T>(read: impl FnOnce(&CallContext) -> T) -> Option<T> {
-    CURRENT.try_with(read).ok()
+/// What a call hands down to those that are made for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Inherited {
+    pub(crate) deadline: Instant,
+    pub(crate) trace: Option<TraceParent>,
+}
+
+impl Inherited {
+    fn of(context: &CallContext) -> Inherited {
+        Inherited {
+            deadline: context.deadline,
+            trace: context.trace,
+        }
+    }
+}
+
+/// What the call that the current task works on hands down.
+pub(crate) fn inherited() -> Option<Inherited> {
+    CURRENT.try_with(|call| *call).ok()
 }
 
 /// Runs what is around a handler, so that the calls that it makes know what they are made for.
 #[cfg(feature = "tower")]
 pub(crate) fn made_for(context: CallContext, call: CallFuture) -> CallFuture {
-    CallFuture::new(CURRENT.scope(context, call))
+    CallFuture::new(CURRENT.scope(Inherited::of(&context), call))
 }
 
 /// A call that nobody has looked into yet.
@@ -53,8 +71,8 @@ impl Incoming {
         F: FnOnce(Incoming) -> Fut,
         Fut: Future<Output = Result<Reply, Status>> + Send + 'static,
     {
-        let context = self.context.clone();
-        CallFuture::new(CURRENT.scope(context, handler(self)))
+        let inherited = Inherited::of(&self.context);
+        CallFuture::new(CURRENT.scope(inherited, handler(self)))
     }
 
     /// The items that go with the call.

@@ -9,7 +9,7 @@ mod view;
 
 pub use arguments::{Context, State};
 pub use caller::{run, stopping};
-pub(crate) use incoming::current;
+pub(crate) use incoming::inherited;
 #[cfg(feature = "tower")]
 pub(crate) use incoming::made_for;
 #[doc(hidden)]

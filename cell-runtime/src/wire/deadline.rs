@@ -26,10 +26,10 @@ pub(crate) fn is_none(now: Instant, deadline: Instant) -> bool {
 
 /// The field of a REQUEST: at least one microsecond, since zero means the default.
 pub(super) fn to_wire(now: Instant, deadline: Instant) -> u64 {
-    if is_none(now, deadline) {
+    let remaining = deadline.saturating_duration_since(now);
+    if remaining > FAR {
         return u64::MAX;
     }
-    let remaining = deadline.saturating_duration_since(now);
     u64::try_from(remaining.as_micros())
         .unwrap_or(u64::MAX)
         .max(1)
