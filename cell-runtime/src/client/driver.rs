@@ -119,7 +119,7 @@ enum Step {
     Woken,
     Writable,
     Read(std::io::Result<usize>),
-    /// Read from shared memory, and taken in at once.
+    /// Read from shared memory, or to where it stays, and taken in at once.
     Received(Result<(), Violation>),
     Deadline,
 }
@@ -175,6 +175,7 @@ fn poll_step<R: AsyncRead + Unpin>(
     // Callers read from shared memory too: taking in what was read must not be overtaken by them.
     let in_ring = inner.ring.is_some();
     let is_calling = inner.state.in_flight() > QUIET_CALLS_MAX;
+    let awaits_large = inner.state.awaits_large();
     drop(inner);
     if in_ring && let Some(junction) = &shared.junction {
         let looker = looker.get_or_insert_with(|| Looker::new(junction.clone()));
@@ -184,21 +185,28 @@ fn poll_step<R: AsyncRead + Unpin>(
             return Poll::Pending;
         }
     }
-    let in_ring = in_ring.then(|| shared.lock());
-    let mut read = ReadBuf::new(buf);
-    if let Poll::Ready(outcome) = Pin::new(reader).poll_read(cx, &mut read) {
-        let len = read.filled().len();
-        return Poll::Ready(match (in_ring, outcome) {
-            (Some(mut inner), Ok(())) if len > 0 => {
+    let mut inner = (in_ring || awaits_large).then(|| shared.lock());
+    let mut read = |room: &mut ReadBuf<'_>| {
+        let outcome = Pin::new(&mut *reader).poll_read(cx, room);
+        outcome.map_ok(|()| room.filled().len())
+    };
+    // The rest of a large payload goes to where it stays.
+    let direct = inner.as_mut().and_then(|inner| inner.state.fill(&mut read));
+    let is_direct = direct.is_some();
+    let outcome = direct.unwrap_or_else(|| read(&mut ReadBuf::new(buf)));
+    if let Poll::Ready(outcome) = outcome {
+        return Poll::Ready(match (inner, outcome) {
+            (Some(mut inner), Ok(len)) if len > 0 => {
                 if let Some(looker) = looker {
                     looker.reset();
                 }
-                Step::Received(inner.take_in(&buf[..len], events))
+                let bytes = if is_direct { &[] } else { &buf[..len] };
+                Step::Received(inner.take_in(bytes, events))
             }
-            (_, outcome) => Step::Read(outcome.map(|()| len)),
+            (_, outcome) => Step::Read(outcome),
         });
     }
-    drop(in_ring);
+    drop(inner);
     if blocked && shared.writer().poll_write_ready(cx).is_ready() {
         return Poll::Ready(Step::Writable);
     }

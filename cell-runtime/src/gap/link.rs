@@ -1,12 +1,13 @@
 //! A connection between two processes of one machine: a Unix socket that may move into shared memory.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::coop;
@@ -14,6 +15,7 @@ use tokio::task::coop;
 use super::beside::{Inward, Outward, Waiting};
 use super::ring::{Consumer, Lie, Producer};
 use super::segment::{Direction, Glance, Layout, Mapped, Segment};
+use super::sleepers::Sleepers;
 use super::socket::Socket;
 use crate::beside::Place;
 use crate::vesicle::Vesicle;
@@ -70,43 +72,6 @@ struct Arriving {
     /// Whether descriptors are looked for.
     expected: bool,
     inward: Option<Inward>,
-}
-
-/// Who waits for a bell. A socket knows one reader only, and both halves wait for what comes in.
-#[derive(Default)]
-struct Sleepers {
-    reader: Mutex<Option<Waker>>,
-    writer: Mutex<Option<Waker>>,
-}
-
-impl Sleepers {
-    fn set(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
-        let mut slot = lock(slot);
-        if !slot
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            *slot = Some(cx.waker().clone());
-        }
-    }
-
-    fn wake_one(slot: &Mutex<Option<Waker>>) {
-        let waker = lock(slot).take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-impl Wake for Sleepers {
-    fn wake(self: Arc<Sleepers>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Sleepers>) {
-        Sleepers::wake_one(&self.reader);
-        Sleepers::wake_one(&self.writer);
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -316,16 +281,10 @@ impl Link {
             let mut arriving = lock(&self.arriving);
             let expected = arriving.expected;
             let waiting = expected.then_some(&mut arriving.waiting);
-            let len = ready!(
-                self.socket
-                    .poll_read(cx, buf.initialize_unfilled(), waiting)
-            )?;
-            buf.advance(len);
-            return Poll::Ready(Ok(()));
+            return read_into(buf, |bytes| self.socket.poll_read(cx, bytes, waiting));
         };
         let progress = ready!(coop::poll_proceed(cx));
-        let len = ready!(self.poll_ring(ring, cx, buf.initialize_unfilled()))?;
-        buf.advance(len);
+        ready!(read_into(buf, |bytes| self.poll_ring(ring, cx, bytes)))?;
         progress.made_progress();
         Poll::Ready(Ok(()))
     }
@@ -373,6 +332,24 @@ impl Link {
     }
 }
 
+/// Reads into what is not filled, without filling it with zeros first: `read` says how much of it it wrote, and reads none of it.
+fn read_into(
+    buf: &mut ReadBuf<'_>,
+    read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<()>> {
+    // SAFETY: nothing is made uninitialised, and only what was written is taken for initialised.
+    let unfilled = unsafe { buf.unfilled_mut() };
+    // SAFETY: both have the same layout; the socket and the ring write to it and do not look at what was there.
+    let bytes = unsafe { &mut *(std::ptr::from_mut::<[MaybeUninit<u8>]>(unfilled) as *mut [u8]) };
+    let most = bytes.len();
+    let len = ready!(read(bytes))?;
+    assert!(len <= most, "more was read than there is room for");
+    // SAFETY: so many bytes were written.
+    unsafe { buf.assume_init(len) };
+    buf.advance(len);
+    Poll::Ready(Ok(()))
+}
+
 /// The reading half.
 pub struct LocalReader(pub(super) Arc<Link>);
 
@@ -395,11 +372,17 @@ pub struct LocalWriter(pub(super) Arc<Link>);
 impl LocalWriter {
     /// Writes what fits; `WouldBlock` where nothing does.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_write_parts(&[IoSlice::new(bytes)])
+    }
+
+    /// Writes what fits of parts that follow each other, none of them empty, with one look at the socket or one bell.
+    pub(crate) fn try_write_parts(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let link = &*self.0;
         let mut write = lock(&link.write);
         match &mut *write {
-            WriteSide::Socket(None) => link.socket.try_write(bytes),
+            WriteSide::Socket(None) => link.socket.try_write_parts(parts),
             WriteSide::Socket(Some(switch)) => {
+                let bytes = parts.first().map_or(&[][..], |part| part);
                 let len = switch.write(&link.socket, bytes)?;
                 if switch.after == 0
                     && let WriteSide::Socket(Some(switch)) =
@@ -416,11 +399,18 @@ impl LocalWriter {
             WriteSide::Over => Err(io::ErrorKind::BrokenPipe.into()),
             WriteSide::Ring(_) if link.is_gone() => Err(io::ErrorKind::BrokenPipe.into()),
             WriteSide::Ring(ring) => {
-                let len = ring.write(bytes)?;
+                let mut len = 0;
+                for part in parts {
+                    let wrote = ring.write(part)?;
+                    len += wrote;
+                    if wrote < part.len() {
+                        break;
+                    }
+                }
                 if len > 0 && ring.has_to_wake() && !link.socket.ring() {
                     link.gone.store(true, Ordering::Relaxed);
                 }
-                if len == 0 && !bytes.is_empty() {
+                if len == 0 && parts.iter().any(|part| !part.is_empty()) {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
                 Ok(len)

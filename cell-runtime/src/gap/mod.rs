@@ -10,6 +10,7 @@ mod link;
 pub(crate) mod ring;
 mod sealed;
 mod segment;
+mod sleepers;
 mod socket;
 mod spin;
 #[cfg(test)]

@@ -88,6 +88,16 @@ impl Socket {
         })
     }
 
+    /// Writes parts that follow each other, in one call of the system.
+    pub(super) fn try_write_parts(&self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        if let [only] = parts {
+            return self.try_write(only);
+        }
+        self.0.try_io(Interest::WRITABLE, |socket| {
+            retry(|| sendmsg::<()>(socket.as_raw_fd(), parts, &[], MsgFlags::MSG_NOSIGNAL, None))
+        })
+    }
+
     /// Writes bytes and a descriptor with the first of them.
     pub(super) fn try_write_with(&self, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
         self.0

@@ -114,12 +114,16 @@ pub(super) async fn serve<S: Stream>(
                 inner.flush(&shared.writer);
             }
             Step::Read(Ok(0) | Err(_)) => return,
-            Step::Read(Ok(len)) => {
+            step @ (Step::Read(Ok(_)) | Step::Filled) => {
+                let bytes = match step {
+                    Step::Read(Ok(len)) => &buf[..len],
+                    _ => &[],
+                };
                 let mut inner = shared.lock();
                 inner.wrote_inline = false;
                 violated = inner
                     .state
-                    .receive(Instant::now(), &buf[..len], &mut events)
+                    .receive(Instant::now(), bytes, &mut events)
                     .is_err();
                 held.extend(events.drain(..));
             }
@@ -233,6 +237,8 @@ enum Step {
     Woken,
     Writable,
     Read(std::io::Result<usize>),
+    /// Read to where it stays.
+    Filled,
     Drain,
     Limit,
 }
@@ -245,7 +251,7 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
     looker: &mut Option<Looker>,
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
-    let (blocked, full, idle) = {
+    let (blocked, full, idle, awaits_large) = {
         let mut inner = shared.lock();
         if inner.woken {
             return Poll::Ready(Step::Woken);
@@ -257,7 +263,13 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
         {
             inner.task = Some(cx.waker().clone());
         }
-        (inner.blocked, inner.is_full(), inner.running.is_empty())
+        let idle = inner.running.is_empty();
+        (
+            inner.blocked,
+            inner.is_full(),
+            idle,
+            inner.state.awaits_large(),
+        )
     };
     if blocked && shared.writer.poll_write_ready(cx).is_ready() {
         return Poll::Ready(Step::Writable);
@@ -271,12 +283,26 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
                 return Poll::Pending;
             }
         }
-        let mut read = ReadBuf::new(buf);
-        if let Poll::Ready(outcome) = Pin::new(reader).poll_read(cx, &mut read) {
+        let mut read = |room: &mut ReadBuf<'_>| {
+            let outcome = Pin::new(&mut *reader).poll_read(cx, room);
+            outcome.map_ok(|()| room.filled().len())
+        };
+        // The rest of a large payload goes to where it stays.
+        let direct = if awaits_large {
+            shared.lock().state.fill(&mut read)
+        } else {
+            None
+        };
+        let is_direct = direct.is_some();
+        let outcome = direct.unwrap_or_else(|| read(&mut ReadBuf::new(buf)));
+        if let Poll::Ready(outcome) = outcome {
             if let Some(looker) = looker {
                 looker.reset();
             }
-            return Poll::Ready(Step::Read(outcome.map(|()| read.filled().len())));
+            return Poll::Ready(match outcome {
+                Ok(1..) if is_direct => Step::Filled,
+                outcome => Step::Read(outcome),
+            });
         }
     }
     Poll::Pending

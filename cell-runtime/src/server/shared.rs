@@ -105,8 +105,8 @@ impl Inner {
     pub(super) fn flush<W: Writer>(&mut self, writer: &W) {
         let out = self.state.out();
         while !out.is_empty() {
-            match writer.try_write(out.pending()) {
-                Ok(len) => out.advance(len),
+            match out.write(|parts| writer.try_write_parts(parts)) {
+                Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     out.compact();
                     self.blocked = true;

@@ -9,7 +9,7 @@ pub use memory::{MemoryListener, MemoryReader, MemoryStream, MemoryWriter, memor
 pub use uds::{UdsListener, UdsStream, bind_std};
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncRead;
@@ -45,6 +45,11 @@ pub trait Stream: Send + 'static {
 pub trait Writer: Send + Sync + 'static {
     /// Writes what fits; `WouldBlock` where nothing does.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// Writes what fits of parts that follow each other. Without a way of its own, the first that is not empty.
+    fn try_write_parts(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let part = parts.iter().find(|part| !part.is_empty());
+        part.map_or(Ok(0), |part| self.try_write(part))
+    }
     /// Ready when a write may succeed. Only the last caller is woken.
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// Ends this half while the value lives on.

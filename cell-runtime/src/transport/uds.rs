@@ -1,6 +1,6 @@
 //! Unix domain sockets.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 use std::task::{Context, Poll};
@@ -84,6 +84,10 @@ impl Stream for UdsStream {
 impl Writer for LocalWriter {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         LocalWriter::try_write(self, bytes)
+    }
+
+    fn try_write_parts(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        LocalWriter::try_write_parts(self, parts)
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use tokio::io::ReadBuf;
+
 use super::flow::Flow;
 use super::{
     Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Refusal, Reply,
@@ -190,6 +192,16 @@ impl ClientState {
         if self.forget(id) && self.writable && self.phase != Phase::Closed {
             self.out.put(Header::new(Kind::Cancel, id, 0), &[], &[]);
         }
+    }
+
+    /// Whether [`FrameDecoder::fill`] would read.
+    pub fn awaits_large(&self) -> bool {
+        self.decoder.awaits_large()
+    }
+
+    /// As [`FrameDecoder::fill`]; what it read is received with the next bytes, which may be none.
+    pub fn fill<T>(&mut self, read: impl FnOnce(&mut ReadBuf<'_>) -> T) -> Option<T> {
+        self.decoder.fill(read)
     }
 
     /// Takes bytes from the server.

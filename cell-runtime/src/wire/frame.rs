@@ -1,4 +1,7 @@
 use std::fmt;
+use std::mem::MaybeUninit;
+
+use tokio::io::ReadBuf;
 
 use super::beside::{Way, flag, place};
 use super::{HEADER_LEN, Header, Limits, Violation};
@@ -9,6 +12,9 @@ use crate::vesicle::Vesicle;
 /// The largest first allocation for a payload that has not arrived yet: a peer that announces much and sends little
 /// costs no more than this.
 const EAGER_BYTES_MAX: usize = 64 << 10;
+
+/// From so many missing bytes on the rest of a payload is read to where it stays; less is read with what comes behind it.
+const DIRECT_BYTES_MIN: usize = 32 << 10;
 
 /// A whole frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +142,50 @@ impl FrameDecoder {
             ext,
             payload,
         }))
+    }
+
+    /// Whether [`FrameDecoder::fill`] would read.
+    pub fn awaits_large(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            open.ext.len() == usize::from(open.header.ext_len)
+                && inline_len(&open.header) - open.payload.len() >= DIRECT_BYTES_MIN
+        })
+    }
+
+    /// Lets `read` put the rest of a large payload where it stays, without a buffer in between; nothing where none is awaited.
+    /// [`FrameDecoder::next`] gives the frame once it is whole, without more input.
+    pub fn fill<T>(&mut self, read: impl FnOnce(&mut ReadBuf<'_>) -> T) -> Option<T> {
+        if !self.awaits_large() {
+            return None;
+        }
+        let open = self.open.as_mut()?;
+        let payload_len = inline_len(&open.header);
+        let len = open.payload.len();
+        if len >= EAGER_BYTES_MAX {
+            open.payload.make_room(payload_len);
+        }
+        let payload = open.payload.bytes();
+        let room = payload.capacity().min(payload_len) - len;
+        if room < DIRECT_BYTES_MIN {
+            return None;
+        }
+        // SAFETY: the bytes from `len` up to the capacity belong to the buffer, which nobody else has, and may be uninitialised.
+        let spare = unsafe {
+            std::slice::from_raw_parts_mut(
+                payload.as_mut_ptr().add(len).cast::<MaybeUninit<u8>>(),
+                room,
+            )
+        };
+        let start = spare.as_ptr().cast::<u8>();
+        let mut room = ReadBuf::uninit(spare);
+        let outcome = read(&mut room);
+        let filled = room.filled();
+        // A reader could have put another buffer in its place.
+        assert!(std::ptr::eq(filled.as_ptr(), start), "another buffer");
+        let whole = len + filled.len();
+        // SAFETY: they are the bytes that follow, and they were filled.
+        unsafe { payload.set_len(whole) };
+        Some(outcome)
     }
 
     /// Whether the stream may end here without cutting a frame.

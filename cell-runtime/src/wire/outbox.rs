@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::io::{self, IoSlice};
 
 use super::beside::{BESIDE_BYTES_MIN, Way, flag};
 use super::frame::encode_head;
@@ -12,6 +13,9 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 /// From so many bytes on a payload is written from where it lies; smaller ones are copied next to their neighbours, so that
 /// one write takes many.
 const LARGE_BYTES_MIN: usize = 32 << 10;
+
+/// The most parts of one write: a large payload and what comes before it are two.
+const PARTS_MAX: usize = 16;
 
 /// Frames that wait to be written. It starts on a frame's boundary, so that it can tell which frames never left whole.
 #[derive(Debug, Default)]
@@ -97,6 +101,45 @@ impl Outbox {
         }
     }
 
+    /// Gives `write` what is to be written next, in parts that follow each other, and takes what it wrote away. More may follow.
+    pub fn write(
+        &mut self,
+        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let len = if self.large.is_empty() {
+            write(&[IoSlice::new(&self.bytes[self.sent..])])?
+        } else {
+            let mut parts = [IoSlice::new(&[]); PARTS_MAX];
+            let count = self.parts(&mut parts);
+            write(&parts[..count])?
+        };
+        self.advance(len);
+        Ok(())
+    }
+
+    /// How many parts there are; none is empty.
+    fn parts<'a>(&'a self, parts: &mut [IoSlice<'a>; PARTS_MAX]) -> usize {
+        let (mut count, mut at) = (0, self.sent);
+        for large in self.large.iter().filter(|large| !large.is_sent()) {
+            if count + 2 > PARTS_MAX {
+                return count;
+            }
+            if at < large.at {
+                parts[count] = IoSlice::new(&self.bytes[at..large.at]);
+                count += 1;
+                at = large.at;
+            }
+            let payload = large.payload.as_deref().unwrap_or_default();
+            parts[count] = IoSlice::new(&payload[large.sent.min(payload.len())..]);
+            count += 1;
+        }
+        if at < self.bytes.len() && count < PARTS_MAX {
+            parts[count] = IoSlice::new(&self.bytes[at..]);
+            count += 1;
+        }
+        count
+    }
+
     /// How many bytes are to be written.
     pub fn len(&self) -> usize {
         self.left
@@ -107,9 +150,19 @@ impl Outbox {
         self.left == 0
     }
 
-    /// Says that the first `len` bytes of [`Outbox::pending`] were written.
-    pub fn advance(&mut self, len: usize) {
-        let len = len.min(self.pending().len());
+    /// Says that the next `len` bytes were written.
+    pub fn advance(&mut self, mut len: usize) {
+        loop {
+            let part = len.min(self.pending().len());
+            self.advance_part(part);
+            len -= part;
+            if len == 0 || self.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn advance_part(&mut self, len: usize) {
         self.left -= len;
         let sent = self.sent;
         match self.large.iter_mut().find(|large| !large.is_sent()) {

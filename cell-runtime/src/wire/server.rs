@@ -1,5 +1,7 @@
 use std::time::Instant;
 
+use tokio::io::ReadBuf;
+
 use super::flow::Flow;
 use super::{
     Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply, RouteId,
@@ -111,6 +113,16 @@ impl ServerState {
             phase: Phase::AwaitingHello,
             gap: Gap::Unable,
         }
+    }
+
+    /// Whether [`FrameDecoder::fill`] would read.
+    pub fn awaits_large(&self) -> bool {
+        self.decoder.awaits_large()
+    }
+
+    /// As [`FrameDecoder::fill`]; what it read is received with the next bytes, which may be none.
+    pub fn fill<T>(&mut self, read: impl FnOnce(&mut ReadBuf<'_>) -> T) -> Option<T> {
+        self.decoder.fill(read)
     }
 
     /// Takes bytes from the client.

@@ -5,6 +5,7 @@
     reason = "tests read the clock once; the vectors are on disk"
 )]
 
+mod direct;
 mod outbox;
 mod properties;
 mod streams;

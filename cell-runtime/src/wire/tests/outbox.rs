@@ -13,6 +13,7 @@ use crate::wire::{FrameDecoder, Header, Kind, Limits, Outbox, encode_frame, flag
 enum Step {
     Put { kind: Kind, len: usize, ext: bool },
     Write { most: usize, compact: bool },
+    WriteParts { most: usize, compact: bool },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -29,8 +30,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     let put = (kind, len, any::<bool>()).prop_map(|(kind, len, ext)| Step::Put { kind, len, ext });
     let most = prop_oneof![0usize..80, 1000usize..100_000];
-    let write = (most, any::<bool>()).prop_map(|(most, compact)| Step::Write { most, compact });
-    prop::collection::vec(prop_oneof![put, write], 1..40)
+    let write =
+        (most.clone(), any::<bool>()).prop_map(|(most, compact)| Step::Write { most, compact });
+    let parts =
+        (most, any::<bool>()).prop_map(|(most, compact)| Step::WriteParts { most, compact });
+    prop::collection::vec(prop_oneof![2 => put, 1 => write, 1 => parts], 1..40)
 }
 
 proptest! {
@@ -51,6 +55,23 @@ proptest! {
                     out.put_message(Header::new(kind, id, 0), ext, &payload);
                     encode_frame(Header::new(kind, id, 0), ext, &payload, &mut expected);
                     frames.push((id, kind, expected.len()));
+                }
+                Step::WriteParts { most, compact } => {
+                    let outcome = out.write(|parts| {
+                        let whole = parts.iter().map(|part| part.len()).sum::<usize>();
+                        let before = written.len();
+                        for part in parts {
+                            let left = most - (written.len() - before);
+                            written.extend_from_slice(&part[..left.min(part.len())]);
+                        }
+                        assert_eq!(written.len() - before, most.min(whole));
+                        assert!(parts.len() == 1 || parts.iter().all(|part| !part.is_empty()));
+                        Ok(written.len() - before)
+                    });
+                    prop_assert!(outcome.is_ok());
+                    if compact {
+                        out.compact();
+                    }
                 }
                 Step::Write { mut most, compact } => {
                     while most > 0 && !out.is_empty() {
