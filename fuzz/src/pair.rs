@@ -297,9 +297,15 @@ impl Run {
 
 /// Some bytes leave, and sometimes room is given back.
 fn leave(out: &mut Outbox, most: usize) -> Vec<u8> {
-    let len = out.pending().len().min(most);
-    let bytes = out.pending()[..len].to_vec();
-    out.advance(len);
+    let mut bytes = Vec::new();
+    out.write(|parts| {
+        for part in parts {
+            let left = most - bytes.len();
+            bytes.extend_from_slice(&part[..left.min(part.len())]);
+        }
+        Ok(bytes.len())
+    })
+    .expect("nothing fails here");
     if most % 2 == 1 {
         out.compact();
     }
