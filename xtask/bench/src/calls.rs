@@ -148,7 +148,7 @@ pub fn run(settings: &Settings, folder: &Path) -> Result<()> {
         "{} rounds, interleaved; each: {} lone calls, then {} calls at 64 in flight on one connection; 64-byte messages\n",
         settings.rounds, settings.lone, settings.crowd
     );
-    for (title, client, server) in pin::pairs()? {
+    for (title, client, server) in settings.pairs()? {
         pin::to_core(client)?;
         let samples = rounds(settings, folder, server, client != server)?;
         measure::print(title, &samples);
@@ -163,6 +163,7 @@ pub fn idle(settings: &Settings, folder: &Path) -> Result<()> {
     let settings = Settings {
         rounds: settings.rounds,
         rest: Duration::from_millis(10),
+        cores: settings.cores.clone(),
         rows: match settings.rows.as_slice() {
             [] => kinds.map(str::to_owned).to_vec(),
             rows => rows.to_vec(),
@@ -170,7 +171,7 @@ pub fn idle(settings: &Settings, folder: &Path) -> Result<()> {
         ..Settings::few(50)
     };
     println!("a call after 10 ms in which nothing happened");
-    for (title, client, server) in pin::pairs()? {
+    for (title, client, server) in settings.pairs()? {
         pin::to_core(client)?;
         let samples = rounds(&settings, folder, server, client != server)?;
         measure::print(title, &samples);

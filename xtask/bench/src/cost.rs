@@ -98,7 +98,7 @@ fn counts(here: Option<&Syscalls>, there: Option<&Syscalls>) -> Result<[Option<u
 /// Both pinnings.
 pub fn run(settings: &Settings, folder: &Path) -> Result<()> {
     println!("what a call costs, in counts: lone calls, and 64 in flight");
-    for (title, client, server) in pin::pairs()? {
+    for (title, client, server) in settings.pairs()? {
         pin::to_core(client)?;
         println!("{title}");
         println!(

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{Caller, LocalCaller, Payload, calls};
+use crate::{Caller, LocalCaller, Payload, calls, pin};
 
 /// Calls that wait for an answer at any time in the second part of a round.
 const IN_FLIGHT: usize = 64;
@@ -20,12 +20,14 @@ pub struct Settings {
     pub parts: Vec<String>,
     /// The rows whose names hold one of these; all where it is empty.
     pub rows: Vec<String>,
+    /// The pinnings whose titles begin with one of these; both where it is empty.
+    pub cores: Vec<String>,
     /// Before each lone call nothing happens for so long.
     pub rest: Duration,
 }
 
 impl Settings {
-    /// `--rounds N --lone N --crowd N --parts a,b --rows a,b`
+    /// `--rounds N --lone N --crowd N --parts a,b --rows a,b --cores one,two`
     pub fn parse(args: &[&str]) -> Result<Self> {
         let mut settings = Settings {
             rounds: 15,
@@ -33,6 +35,7 @@ impl Settings {
             crowd: 20_000,
             parts: Vec::new(),
             rows: Vec::new(),
+            cores: Vec::new(),
             rest: Duration::ZERO,
         };
         for pair in args.chunks(2) {
@@ -51,6 +54,7 @@ impl Settings {
                 "--crowd" => settings.crowd = number()?,
                 "--parts" => settings.parts = words(),
                 "--rows" => settings.rows = words(),
+                "--cores" => settings.cores = words(),
                 other => bail!("unknown option `{other}`"),
             }
         }
@@ -65,6 +69,7 @@ impl Settings {
             crowd: 0,
             parts: Vec::new(),
             rows: Vec::new(),
+            cores: Vec::new(),
             rest: Duration::ZERO,
         }
     }
@@ -72,6 +77,15 @@ impl Settings {
     /// Whether a row is asked for.
     pub fn wants(&self, row: &str) -> bool {
         self.rows.is_empty() || self.rows.iter().any(|wanted| row.contains(wanted.as_str()))
+    }
+
+    /// The pinnings that are asked for: a title, the client's core, and the server's.
+    pub fn pairs(&self) -> Result<Vec<(&'static str, usize, usize)>> {
+        let mut pairs = pin::pairs()?;
+        pairs.retain(|(title, ..)| {
+            self.cores.is_empty() || self.cores.iter().any(|cores| title.starts_with(cores.as_str()))
+        });
+        Ok(pairs)
     }
 
     /// Whether a part is asked for.

@@ -32,7 +32,7 @@ pub fn run(settings: &Settings, folder: &Path) -> Result<()> {
         std::env::set_var(KEYS, &keys);
         std::env::set_var(IDENTITY, "bench");
     }
-    for (title, client, server) in pin::pairs()? {
+    for (title, client, server) in settings.pairs()? {
         pin::to_core(client)?;
         let raw = Server::start(RAW, folder, server)?;
         let cell = Server::remote_cell("echo", server, &[(IDENTITY, "echo")])?;

@@ -26,7 +26,7 @@ pub struct Args {
 enum What {
     /// Calls, streams and large messages, beside the floor under them and other libraries
     Call {
-        /// `--parts calls,idle,cost,quic,streams,bulk,frames`, `--rows NAME,…`, `--rounds N`, `--lone N`, `--crowd N`
+        /// `--parts calls,idle,cost,quic,streams,bulk,frames`, `--rows NAME,…`, `--cores one,two`, `--rounds N`, `--lone N`, `--crowd N`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
