@@ -15,7 +15,7 @@ use crate::server::{
 };
 use crate::service::{Incoming, answer};
 use crate::vesicle::Vesicle;
-use crate::wire::IdMap;
+use crate::wire::HashedIds;
 
 /// State of any type, shared by all calls.
 pub(crate) type AnyState = Arc<dyn Any + Send + Sync>;
@@ -256,7 +256,7 @@ impl<S: Complete> Handlers<S> {
                 hint: "these handlers have no name to be found by; write `.named(\"…\")`".into(),
             })?,
         };
-        let mut routes = IdMap::default();
+        let mut routes = HashedIds::default();
         for (key, handler) in self.routes {
             let (id, called) = match key {
                 Key::Message(id, called) => (id, called),
@@ -318,7 +318,7 @@ pub(crate) struct Served {
 
 /// Handlers by their routes' ids.
 struct Table {
-    routes: IdMap<Route>,
+    routes: HashedIds<Route>,
     state: Option<AnyState>,
 }
 

@@ -20,7 +20,7 @@ impl Carrier {
         match self {
             Carrier::Shared(connection) => connection.call_at(now, request).await,
             #[cfg(feature = "remote")]
-            Carrier::Remote(connection) => Box::pin(connection.call(request)).await,
+            Carrier::Remote(connection) => connection.call(request).await,
         }
     }
 
@@ -28,7 +28,7 @@ impl Carrier {
         match self {
             Carrier::Shared(connection) => connection.open_streams(request).await,
             #[cfg(feature = "remote")]
-            Carrier::Remote(connection) => Box::pin(connection.open_streams(request)).await,
+            Carrier::Remote(connection) => connection.open_streams(request).await,
         }
     }
 

@@ -5,14 +5,15 @@
 
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
+use super::call::Call;
 use super::driver;
 use super::exchange::{Exchange, StreamSlot};
 use super::ring::Ring;
@@ -175,21 +176,37 @@ impl Connection {
         now: Instant,
         request: &Request,
     ) -> Result<Reply, CallFailure> {
-        let shared = self.shared();
         // Started with its waker: the first poll has nothing to register.
-        let started = poll_fn(|cx| Poll::Ready(shared.start(now, request, Some(cx.waker())))).await;
-        let (started, is_new) = match started {
-            Err(failure) if failure.is_full() => (self.wait_and_start(request).await?, false),
-            outcome => (outcome?, true),
-        };
+        let begun = poll_fn(|cx| Poll::Ready(self.clone().begin(now, request, cx.waker()))).await;
+        match begun {
+            Err(failure) if failure.is_full() => {
+                let started = self.wait_and_start(request).await?;
+                self.clone().follow(started, false).await
+            }
+            begun => begun?.await,
+        }
+    }
+
+    /// Starts a call that wakes `caller`, unless its first poll finds the answer.
+    pub(super) fn begin(
+        self,
+        now: Instant,
+        request: &Request,
+        caller: &Waker,
+    ) -> Result<Call, CallFailure> {
+        let started = self.shared().start(now, request, Some(caller))?;
+        let waits = !started.looks;
+        Ok(self.follow(started, waits))
+    }
+
+    fn follow(self, started: Started, waits: bool) -> Call {
         Call {
-            shared,
+            connection: self,
             id: started.id,
             looks: started.looks,
-            waits: is_new && !started.looks,
+            waits,
             is_over: false,
         }
-        .await
     }
 
     /// Starts a call with streams. Dropping what is given cancels it at the other side.
@@ -337,7 +354,7 @@ impl Inner {
     pub(super) fn settle(&mut self, events: &mut Vec<ClientEvent>) {
         for event in events.drain(..) {
             match event {
-                ClientEvent::Done(id, result) => match self.slots.get_mut(&id) {
+                ClientEvent::Done(id, result) => match self.slots.get_mut(id) {
                     Some(Slot::Streams(slot)) => slot.finish(result),
                     Some(slot) => {
                         if let Slot::Waiting(Some(waker)) =
@@ -349,12 +366,12 @@ impl Inner {
                     None => {}
                 },
                 ClientEvent::Items(id, items) => {
-                    if let Some(Slot::Streams(slot)) = self.slots.get_mut(&id) {
+                    if let Some(Slot::Streams(slot)) = self.slots.get_mut(id) {
                         slot.push(items);
                     }
                 }
                 ClientEvent::Credit(id) => {
-                    if let Some(Slot::Streams(slot)) = self.slots.get_mut(&id) {
+                    if let Some(Slot::Streams(slot)) = self.slots.get_mut(id) {
                         slot.credit();
                     }
                 }
@@ -391,68 +408,4 @@ struct Started {
     id: u64,
     /// Its caller has to look for the answer.
     looks: bool,
-}
-
-struct Call<'a> {
-    shared: &'a Shared,
-    id: u64,
-    /// It looks for its answer itself before it waits.
-    looks: bool,
-    /// Its waker is known already.
-    waits: bool,
-    is_over: bool,
-}
-
-impl Future for Call<'_> {
-    type Output = Result<Reply, CallFailure>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if std::mem::take(&mut self.waits) {
-            return Poll::Pending;
-        }
-        if std::mem::take(&mut self.looks) {
-            self.shared.look();
-        }
-        let shared = self.shared;
-        let mut inner = shared.lock();
-        match inner.slots.get_mut(&self.id) {
-            Some(Slot::Waiting(waker)) => {
-                if !waker
-                    .as_ref()
-                    .is_some_and(|waker| waker.will_wake(cx.waker()))
-                {
-                    *waker = Some(cx.waker().clone());
-                }
-                Poll::Pending
-            }
-            Some(Slot::Done(_)) => match inner.slots.remove(&self.id) {
-                Some(Slot::Done(result)) => {
-                    self.is_over = true;
-                    inner.make_room(shared);
-                    Poll::Ready(result)
-                }
-                _ => Poll::Pending,
-            },
-            Some(Slot::Streams(_)) | None => Poll::Ready(Err(CallFailure::ConnectionLost(
-                "the call was polled after its end".to_owned(),
-            ))),
-        }
-    }
-}
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        if self.is_over {
-            return;
-        }
-        let mut inner = self.shared.lock();
-        if self.looks {
-            inner.read_ring();
-        }
-        if inner.slots.remove(&self.id).is_some() {
-            inner.state.cancel(self.id);
-            inner.wake_driver();
-        }
-        inner.make_room(self.shared);
-    }
 }

@@ -76,7 +76,7 @@ impl Exchange {
     pub(super) async fn started(&self) -> Result<(), CallFailure> {
         poll_fn(|cx| {
             let mut inner = self.connection.shared().lock();
-            let Some(Slot::Streams(slot)) = inner.slots.get_mut(&self.id) else {
+            let Some(Slot::Streams(slot)) = inner.slots.get_mut(self.id) else {
                 return Poll::Ready(Err(over()));
             };
             // What came before the end of a started call is worth reading.
@@ -95,7 +95,7 @@ impl Exchange {
     /// The next batch of items, or the end; after the end nothing new comes.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut inner = self.connection.shared().lock();
-        let Some(Slot::Streams(slot)) = inner.slots.get_mut(&self.id) else {
+        let Some(Slot::Streams(slot)) = inner.slots.get_mut(self.id) else {
             return Poll::Ready(Next::Done(Err(over())));
         };
         if let Some(items) = slot.items.pop_front() {
@@ -123,7 +123,7 @@ impl Exchange {
     pub(crate) fn abandon(&self, failure: CallFailure) {
         let mut inner = self.connection.shared().lock();
         inner.state.cancel(self.id);
-        if let Some(Slot::Streams(slot)) = inner.slots.get_mut(&self.id)
+        if let Some(Slot::Streams(slot)) = inner.slots.get_mut(self.id)
             && slot.done.is_none()
         {
             slot.items.clear();
@@ -147,7 +147,7 @@ impl Outlet for Exchange {
             Some(_) => {}
         }
         inner.congested |= congested;
-        match inner.slots.get_mut(&self.id) {
+        match inner.slots.get_mut(self.id) {
             Some(Slot::Streams(slot)) => {
                 slot.writer = Some(cx.waker().clone());
                 Poll::Pending
@@ -167,7 +167,7 @@ impl Outlet for Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let mut inner = self.connection.shared().lock();
-        if inner.slots.remove(&self.id).is_some() {
+        if inner.slots.remove(self.id).is_some() {
             inner.state.cancel(self.id);
             inner.wake_driver();
         }

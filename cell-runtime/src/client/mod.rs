@@ -1,6 +1,7 @@
 //! The calling side: a multiplexed [`Connection`], and a [`Client`] that opens, shares and replaces connections.
 
 mod attempt;
+mod call;
 mod carrier;
 mod connection;
 mod driver;

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{self, Handle};
@@ -12,7 +13,8 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{sleep, timeout_at};
 
 use super::Connection;
-use super::attempt::{Attempt, Lone, OpenCall, Streams};
+use super::attempt::{Attempt, OpenCall, Streams};
+use super::call::{Call, LoneCall};
 use super::carrier::Carrier;
 use super::target::{Address, Target};
 use crate::discovery;
@@ -105,10 +107,14 @@ impl Client {
         };
         #[cfg(feature = "tracing")]
         return self
-            .traced(now, request, Lone, crate::trace::answered)
+            .traced(
+                request,
+                |request| LoneCall::new(self, now, request),
+                crate::trace::answered,
+            )
             .await;
         #[cfg(not(feature = "tracing"))]
-        self.deliver(now, request, Lone).await
+        LoneCall::new(self, now, request).await
     }
 
     /// Starts a call with streams, which has no deadline unless the options name one.
@@ -127,7 +133,13 @@ impl Client {
             streams: true,
         };
         #[cfg(feature = "tracing")]
-        let exchange = self.traced(now, request, Streams, |_| "started").await?;
+        let exchange = self
+            .traced(
+                request,
+                |request| self.deliver(now, request, Streams),
+                |_| "started",
+            )
+            .await?;
         #[cfg(not(feature = "tracing"))]
         let exchange = self.deliver(now, request, Streams).await?;
         Ok(OpenCall {
@@ -136,19 +148,17 @@ impl Client {
         })
     }
 
-    /// As [`Client::deliver`], in a span; `ended` says what came of it.
+    /// Makes a call in a span; `ended` says what came of it.
     #[cfg(feature = "tracing")]
-    async fn traced<A: Attempt>(
+    async fn traced<T, F: Future<Output = Result<T, Error>>>(
         &self,
-        now: Instant,
         mut request: Request,
-        attempt: A,
-        ended: fn(&A::Output) -> &'static str,
-    ) -> Result<A::Output, Error> {
+        make: impl FnOnce(Request) -> F,
+        ended: fn(&T) -> &'static str,
+    ) -> Result<T, Error> {
         let (span, trace) = crate::trace::made(self.0.target.cell(), request.route, request.trace);
         request.trace = trace;
-        let call = self.deliver(now, request, attempt);
-        let outcome = tracing::Instrument::instrument(call, span.clone()).await;
+        let outcome = tracing::Instrument::instrument(make(request), span.clone()).await;
         let status = match &outcome {
             Ok(output) => ended(output),
             Err(error) => error.code().name(),
@@ -157,8 +167,18 @@ impl Client {
         outcome
     }
 
+    /// Starts a call where that takes no more than a look: there is a connection, and it takes the call.
+    pub(super) fn begin(&self, now: Instant, request: &Request, caller: &Waker) -> Option<Call> {
+        let runtime = self.runtime().ok()?;
+        match self.current(runtime)? {
+            Carrier::Shared(connection) => connection.begin(now, request, caller).ok(),
+            #[cfg(feature = "remote")]
+            Carrier::Remote(_) => None,
+        }
+    }
+
     /// Takes a call to a connection on which the cell starts it.
-    async fn deliver<A: Attempt>(
+    pub(super) async fn deliver<A: Attempt>(
         &self,
         mut now: Instant,
         request: Request,
@@ -372,9 +392,9 @@ impl Client {
         let cell = || self.0.target.cell().to_owned();
         match failure {
             CallFailure::Refused(refusal) if refusal.status.code == StatusCode::SchemaMismatch => {
-                Error::SchemaMismatch(refusal)
+                Error::SchemaMismatch(*refusal)
             }
-            CallFailure::Refused(refusal) => Error::Refused(refusal),
+            CallFailure::Refused(refusal) => Error::Refused(*refusal),
             CallFailure::Status(status) if status.code == StatusCode::Unavailable => {
                 Error::Unavailable {
                     cell: cell(),
@@ -384,7 +404,7 @@ impl Client {
             CallFailure::Status(status) if status.code == StatusCode::DeadlineExceeded => {
                 self.late()
             }
-            CallFailure::Status(status) => Error::Status(status),
+            CallFailure::Status(status) => Error::Status(*status),
             CallFailure::Full(_) | CallFailure::DeadlineExceeded => self.late(),
             CallFailure::ConnectionLost(reason) | CallFailure::NotStarted(reason) => {
                 Error::Unavailable {

@@ -1,5 +1,7 @@
 //! A connection in shared memory: whoever waits for an answer looks for it, under the lock that the connection's task takes too.
 
+use std::sync::MutexGuard;
+
 use super::connection::{Inner, QUIET_CALLS_MAX, Shared};
 use crate::gap::{Junction, Spin};
 use crate::wire::ClientEvent;
@@ -29,12 +31,9 @@ impl Ring {
 impl Shared {
     /// A caller's look for its answer, for a moment: where it comes, the call needed no task, no waker and no system call.
     /// [`Inner::prepare_look`] came before.
-    pub(super) fn look(&self) {
-        let Some(junction) = &self.junction else {
-            return;
-        };
+    pub(super) fn look(&self) -> MutexGuard<'_, Inner> {
         // Without the lock: others may start calls meanwhile.
-        let found = junction.look();
+        let found = self.junction.as_ref().is_some_and(Junction::look);
         let mut inner = self.lock();
         if let Some(ring) = &mut inner.ring {
             if found {
@@ -44,6 +43,7 @@ impl Shared {
             }
         }
         inner.read_ring();
+        inner
     }
 }
 

@@ -116,11 +116,11 @@ impl RemoteConnection {
             .map(|error| explain(&error))
         {
             Some(Failure::Refused(reason) | Failure::Untrusted(reason)) => {
-                CallFailure::Refused(Refusal {
+                CallFailure::Refused(Box::new(Refusal {
                     status: Status::new(StatusCode::Refused, reason),
                     fingerprint: 0,
                     cell: self.0.hello.cell.clone(),
-                })
+                }))
             }
             Some(Failure::Again(reason)) => CallFailure::NotStarted(reason),
             None => CallFailure::NotStarted(reason),

@@ -361,7 +361,7 @@ async fn start<W: Writer>(
     }
     let mut inner = shared.lock();
     let (id, deadline) = (call.id, call.deadline);
-    if call.streams && !inner.streams.contains_key(&id) {
+    if call.streams && !inner.streams.contains(id) {
         // Its caller's items were no archive of what it takes: it is answered already.
         shared.metrics.ended(false);
         return inner.is_full();
@@ -420,8 +420,8 @@ struct AbortOnDrop<W: Writer>(Arc<Shared<W>>);
 impl<W: Writer> Drop for AbortOnDrop<W> {
     fn drop(&mut self) {
         let mut inner = self.0.lock();
-        inner.streams.clear();
-        for (_, (task, token)) in inner.running.drain() {
+        drop(inner.streams.take_all());
+        for (_, (task, token)) in inner.running.take_all() {
             token.cancel();
             task.abort();
             self.0.metrics.ended(false);

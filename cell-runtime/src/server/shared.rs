@@ -71,9 +71,9 @@ impl Inner {
     /// A call is over.
     pub(super) fn forget(&mut self, id: u64) -> Option<(AbortHandle, CancelToken)> {
         if !self.streams.is_empty() {
-            self.streams.remove(&id);
+            self.streams.remove(id);
         }
-        self.running.remove(&id)
+        self.running.remove(id)
     }
 
     /// Sends what is queued: a lone frame in place, many in one write of the task.

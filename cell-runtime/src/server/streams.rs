@@ -109,7 +109,7 @@ impl<W: Writer> Outlet for ConnectionPort<W> {
             Some(_) => {}
         }
         inner.congested |= congested;
-        match inner.streams.get_mut(&self.id) {
+        match inner.streams.get_mut(self.id) {
             Some(slot) => {
                 slot.writer = Some(cx.waker().clone());
                 Poll::Pending
@@ -130,7 +130,7 @@ impl<W: Writer> Port for ConnectionPort<W> {
     fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Vesicle>> {
         let mut inner = self.shared.lock();
         // The call is over and its handler is being dropped: an end would look as if the caller's items were complete.
-        let Some(slot) = inner.streams.get_mut(&self.id) else {
+        let Some(slot) = inner.streams.get_mut(self.id) else {
             return Poll::Pending;
         };
         let Some((items, held)) = slot.items.pop_front() else {
@@ -161,7 +161,7 @@ impl<W: Writer> Port for ConnectionPort<W> {
 impl Inner {
     /// Does something with what waits of a call; nothing where the call is over.
     pub(super) fn with_slot(&mut self, id: u64, act: fn(&mut Slot)) {
-        if let Some(slot) = self.streams.get_mut(&id) {
+        if let Some(slot) = self.streams.get_mut(id) {
             act(slot);
         }
     }
@@ -179,7 +179,7 @@ impl Inner {
 pub(super) fn take_items<W: Writer>(shared: &Shared<W>, load: &Arc<Load>, id: u64, items: Vesicle) {
     let held = load.hold(items.len());
     let mut inner = shared.lock();
-    let Some(slot) = inner.streams.get_mut(&id) else {
+    let Some(slot) = inner.streams.get_mut(id) else {
         return;
     };
     match held {

@@ -13,7 +13,7 @@ use crate::client::{Exchange, Next, OpenCall};
 use crate::protein::{Protein, decode};
 use crate::service::View;
 use crate::vesicle::Vesicle;
-use crate::wire::{CallFailure, Reply, Status};
+use crate::wire::{Reply, Status};
 use crate::{CallError, Error};
 
 /// What a call with streams can end with, besides its value.
@@ -83,7 +83,7 @@ impl Call {
             let sending = Sending(Some(&exchange));
             match pump::<S, Plain<T>>(&*exchange, items).await {
                 Ok(_) => exchange.end(),
-                Err(status) => exchange.abandon(CallFailure::Status(status)),
+                Err(status) => exchange.abandon(status.into()),
             }
             sending.finish();
         });
@@ -117,7 +117,7 @@ impl Drop for Sending<'_> {
         if let Some(exchange) = self.0 {
             let message = "the stream of items panicked, or was dropped";
             let status = Status::new(crate::wire::StatusCode::Cancelled, message);
-            exchange.abandon(CallFailure::Status(status));
+            exchange.abandon(status.into());
         }
     }
 }

@@ -25,21 +25,27 @@ pub struct Request {
     pub streams: bool,
 }
 
-/// Why a call has no reply.
+/// Why a call has no reply. What is large is boxed: the type goes with every answer from hand to hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallFailure {
     /// The server did not start it: it may be sent again on another connection without being done twice.
     NotStarted(String),
     /// The handshake was refused.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The server answered with a status.
-    Status(Status),
+    Status(Box<Status>),
     /// The connection has this many calls in flight, as many as it may, or as many as their arguments leave room for.
     Full(usize),
     /// The deadline passed on this side.
     DeadlineExceeded,
     /// The connection ended after the server may have started the call.
     ConnectionLost(String),
+}
+
+impl From<Status> for CallFailure {
+    fn from(status: Status) -> CallFailure {
+        CallFailure::Status(Box::new(status))
+    }
 }
 
 impl CallFailure {
@@ -147,14 +153,12 @@ impl ClientState {
             return Err(CallFailure::Full(self.calls.len()));
         }
         if request.payload.len() > self.limits.payload_bytes_max {
-            return Err(CallFailure::Status(Status::new(
-                StatusCode::BadRequest,
-                format!(
-                    "the request has {} bytes; at most {} are allowed",
-                    request.payload.len(),
-                    self.limits.payload_bytes_max
-                ),
-            )));
+            let message = format!(
+                "the request has {} bytes; at most {} are allowed",
+                request.payload.len(),
+                self.limits.payload_bytes_max
+            );
+            return Err(Status::new(StatusCode::BadRequest, message).into());
         }
         let id = self.next_id;
         self.next_id += 1;
@@ -182,7 +186,7 @@ impl ClientState {
 
     /// Whether the call was in flight; it is no longer.
     fn forget(&mut self, id: u64) -> bool {
-        let call = self.calls.remove(&id);
+        let call = self.calls.remove(id);
         self.request_bytes -= call.as_ref().map_or(0, |call| call.bytes);
         call.is_some()
     }
@@ -236,7 +240,7 @@ impl ClientState {
                             fingerprint: ack.fingerprint,
                             cell: ack.cell,
                         };
-                        self.fail_all(CallFailure::Refused(refusal), events);
+                        self.fail_all(CallFailure::Refused(Box::new(refusal)), events);
                     }
                 }
             }
@@ -265,7 +269,7 @@ impl ClientState {
                 let after = frame.header.deadline_us;
                 status.retry_after = (after > 0).then(|| Duration::from_micros(after));
                 if self.forget(id) {
-                    events.push(ClientEvent::Done(id, Err(CallFailure::Status(status))));
+                    events.push(ClientEvent::Done(id, Err(status.into())));
                 }
             }
             (Kind::GoAway, _) => {
@@ -273,8 +277,8 @@ impl ClientState {
                 events.push(ClientEvent::GoAway);
                 let mut unstarted: Vec<u64> = self
                     .calls
-                    .keys()
-                    .copied()
+                    .iter()
+                    .map(|(call, _)| call)
                     .filter(|call| *call > id)
                     .collect();
                 unstarted.sort_unstable();
@@ -323,7 +327,7 @@ impl ClientState {
     /// What belongs to a call's streams. It may cross a CANCEL: then nobody wants it.
     fn stream(&mut self, frame: Frame, events: &mut Vec<ClientEvent>) -> Result<(), Violation> {
         let id = frame.header.call_id;
-        let Some(call) = self.calls.get_mut(&id) else {
+        let Some(call) = self.calls.get_mut(id) else {
             return if id < self.next_id {
                 Ok(())
             } else {
@@ -354,7 +358,7 @@ impl ClientState {
                 "{whole} bytes of arguments and items of this connection would wait here; the limit is {}",
                 self.limits.request_bytes_max
             );
-            let failure = CallFailure::Status(Status::overloaded(message));
+            let failure = Status::overloaded(message).into();
             events.push(ClientEvent::Done(id, Err(failure)));
             return Ok(());
         }
@@ -366,7 +370,7 @@ impl ClientState {
 
     /// A batch of the server's items, with so many bytes of payload, has been taken.
     pub fn taken(&mut self, id: u64, bytes: usize) {
-        let Some(call) = self.calls.get_mut(&id) else {
+        let Some(call) = self.calls.get_mut(id) else {
             return;
         };
         call.bytes -= bytes;
@@ -383,7 +387,7 @@ impl ClientState {
 
     /// Whether items may be sent; nothing where the call is over.
     pub fn may_send(&self, id: u64) -> Option<bool> {
-        let flow = self.calls.get(&id)?.flow.as_ref()?;
+        let flow = self.calls.get(id)?.flow.as_ref()?;
         self.writable.then(|| flow.may_send())
     }
 
@@ -397,7 +401,7 @@ impl ClientState {
             );
             return Err(Status::new(StatusCode::BadRequest, message));
         }
-        let flow = self.calls.get_mut(&id).and_then(|call| call.flow.as_mut());
+        let flow = self.calls.get_mut(id).and_then(|call| call.flow.as_mut());
         if let Some(flow) = flow
             && self.writable
         {
@@ -410,7 +414,7 @@ impl ClientState {
 
     /// Says that this side's items are complete.
     pub fn end(&mut self, id: u64) {
-        if self.calls.contains_key(&id) && self.writable {
+        if self.calls.contains(id) && self.writable {
             self.out.put(Header::new(Kind::End, id, 0), &[], &[]);
         }
     }
@@ -443,7 +447,7 @@ impl ClientState {
         self.phase = Phase::Closed;
         self.out.clear();
         self.request_bytes = 0;
-        let mut ids: Vec<u64> = self.calls.drain().map(|(id, _)| id).collect();
+        let mut ids: Vec<u64> = self.calls.take_all().map(|(id, _)| id).collect();
         ids.sort_unstable();
         events.extend(
             ids.into_iter()
@@ -457,7 +461,7 @@ impl ClientState {
             .calls
             .iter()
             .filter(|(_, call)| call.deadline <= now)
-            .map(|(id, _)| *id)
+            .map(|(id, _)| id)
             .collect();
         late.sort_unstable();
         for id in late {

@@ -8,6 +8,7 @@ mod flow;
 mod frame;
 mod handshake;
 mod header;
+mod id_map;
 mod limits;
 mod outbox;
 mod outlet;
@@ -24,6 +25,7 @@ pub use drift::drift_message;
 pub use frame::{Frame, FrameDecoder, encode_frame};
 pub use handshake::{Hello, HelloAck, Refusal, features};
 pub use header::{HEADER_LEN, Header, Kind, flags};
+pub(crate) use id_map::{HashedIds, IdMap};
 pub use limits::Limits;
 pub use outbox::Outbox;
 pub(crate) use outlet::Outlet;
@@ -61,28 +63,3 @@ impl fmt::Display for Violation {
 }
 
 impl std::error::Error for Violation {}
-
-/// Call numbers are dense and our own: hashing them further buys nothing.
-#[derive(Default)]
-pub(crate) struct IdHasher(u64);
-
-impl std::hash::Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes
-            .iter()
-            .for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        // Spread over the high bits too: the table takes its tags from there.
-        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-/// A table by call number.
-pub(crate) type IdMap<V> =
-    std::collections::HashMap<u64, V, std::hash::BuildHasherDefault<IdHasher>>;

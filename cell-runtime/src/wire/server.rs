@@ -270,7 +270,7 @@ impl ServerState {
     /// What belongs to a call's streams. It may cross the call's end: then nobody wants it.
     fn stream(&mut self, frame: Frame, events: &mut Vec<ServerEvent>) -> Result<(), Violation> {
         let id = frame.header.call_id;
-        let Some(call) = self.calls.get_mut(&id) else {
+        let Some(call) = self.calls.get_mut(id) else {
             // Nor was a call started that a GOAWAY is about to refuse.
             return if id <= self.last_started || self.phase == Phase::GoingAway {
                 Ok(())
@@ -327,7 +327,7 @@ impl ServerState {
 
     /// A batch of the caller's items, with so many bytes of payload, has been taken.
     pub fn taken(&mut self, id: u64, bytes: usize) {
-        let Some(call) = self.calls.get_mut(&id) else {
+        let Some(call) = self.calls.get_mut(id) else {
             return;
         };
         call.bytes -= bytes;
@@ -345,7 +345,7 @@ impl ServerState {
 
     /// Sends a batch of items; nothing where the caller has gone meanwhile.
     pub fn send(&mut self, id: u64, payload: &Vesicle) -> Result<(), Status> {
-        let Some(flow) = self.calls.get_mut(&id).and_then(|call| call.flow.as_mut()) else {
+        let Some(flow) = self.calls.get_mut(id).and_then(|call| call.flow.as_mut()) else {
             return Ok(());
         };
         if payload.len() > self.limits.payload_bytes_max {
@@ -363,7 +363,7 @@ impl ServerState {
     }
 
     fn flow(&mut self, id: u64) -> Option<&mut Flow> {
-        self.calls.get_mut(&id)?.flow.as_deref_mut()
+        self.calls.get_mut(id)?.flow.as_deref_mut()
     }
 
     fn put_credit(&mut self, id: u64, bytes: u64) {
@@ -391,7 +391,7 @@ impl ServerState {
 
     /// Whether the call was in flight; it is no longer.
     fn forget(&mut self, id: u64) -> bool {
-        let call = self.calls.remove(&id);
+        let call = self.calls.remove(id);
         self.request_bytes -= call.as_ref().map_or(0, |call| call.bytes);
         call.is_some()
     }
@@ -444,7 +444,7 @@ impl ServerState {
 
     /// Answers every call in flight with `status`.
     pub fn abort_all(&mut self, status: &Status) -> Vec<u64> {
-        let mut ids: Vec<u64> = self.calls.drain().map(|(id, _)| id).collect();
+        let mut ids: Vec<u64> = self.calls.take_all().map(|(id, _)| id).collect();
         ids.sort_unstable();
         self.request_bytes = 0;
         for id in &ids {
