@@ -5,10 +5,9 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -16,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout_at};
 
 use super::load::{Load, Permit};
-use super::panics::{CatchPanic, panicked};
+use super::panics::{CatchPanic, catch};
 use super::shared::{Inner, Shared};
 use super::streams::{CallStreams, ConnectionPort, Slot, take_items};
 use super::{CallContext, Caller, CancelToken, ServerOptions, Service};
@@ -70,7 +69,6 @@ pub(super) async fn serve<S: Stream>(
         name: "unknown".into(),
         uid,
     };
-    let mut events = Vec::new();
     // Calls that were read and wait until the answers before them are taken.
     let mut held = VecDeque::new();
     let mut draining = false;
@@ -119,13 +117,16 @@ pub(super) async fn serve<S: Stream>(
                     Step::Read(Ok(len)) => &buf[..len],
                     _ => &[],
                 };
+                // Nothing is read while something is held: the memory serves both.
+                debug_assert!(held.is_empty());
+                let mut events = Vec::from(std::mem::take(&mut held));
                 let mut inner = shared.lock();
                 inner.wrote_inline = false;
                 violated = inner
                     .state
                     .receive(Instant::now(), bytes, &mut events)
                     .is_err();
-                held.extend(events.drain(..));
+                held = VecDeque::from(events);
             }
             Step::Drain => {
                 draining = true;
@@ -169,7 +170,7 @@ pub(super) async fn serve<S: Stream>(
                     shared.lock().flush(&shared.writer);
                 }
                 ServerEvent::Call(call) => {
-                    full = start(&shared, &*service, &load, &caller, call).await;
+                    full = start(&shared, &*service, &load, &caller, call);
                 }
                 ServerEvent::Cancelled(id) => cancel(&shared, id),
                 ServerEvent::Items(id, items) => take_items(&shared, &load, id, items),
@@ -310,7 +311,7 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
 
 /// Starts a call. It is polled once in place: a handler that does not wait answers without a task of its own. Whether the
 /// peer has too much to read then.
-async fn start<W: Writer>(
+fn start<W: Writer>(
     shared: &Arc<Shared<W>>,
     service: &dyn Service,
     load: &Arc<Load>,
@@ -347,18 +348,23 @@ async fn start<W: Writer>(
         cancelled: token.clone(),
         streams,
     };
-    let future = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        service.call(call.route, context, call.payload)
-    }));
-    let mut future = match future {
-        Ok(future) => CatchPanic(future),
-        Err(payload) => return answer(shared, call.id, Err(panicked(&*payload)), began),
+    // One that waits is polled again by the task that it gets: until then nobody has to be woken.
+    let mut cx = Context::from_waker(Waker::noop());
+    let polled = catch(|| {
+        let mut future = service.call(call.route, context, call.payload);
+        match Pin::new(&mut future).poll(&mut cx) {
+            Poll::Ready(result) => Err(result),
+            Poll::Pending => Ok(future),
+        }
+    });
+    let future = match polled {
+        Ok(Ok(future)) => CatchPanic(future),
+        Ok(Err(result)) => {
+            token.keep();
+            return answer(shared, call.id, result, began);
+        }
+        Err(status) => return answer(shared, call.id, Err(status), began),
     };
-    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await {
-        drop(future);
-        token.keep();
-        return answer(shared, call.id, result, began);
-    }
     let mut inner = shared.lock();
     let (id, deadline) = (call.id, call.deadline);
     if call.streams && !inner.streams.contains(id) {

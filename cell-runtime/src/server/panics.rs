@@ -15,13 +15,16 @@ impl Future for CatchPanic {
     type Output = Result<Reply, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(cx)))
-            .unwrap_or_else(|payload| Poll::Ready(Err(panicked(&*payload))))
+        catch(|| Pin::new(&mut self.0).poll(cx)).unwrap_or_else(|status| Poll::Ready(Err(status)))
     }
 }
 
-/// What a caller is told of a panic.
-pub(super) fn panicked(payload: &(dyn std::any::Any + Send)) -> Status {
+/// Does a part of a handler's work; where it panics, says what its caller is told.
+pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Status> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| panicked(&*payload))
+}
+
+fn panicked(payload: &(dyn std::any::Any + Send)) -> Status {
     let text = payload
         .downcast_ref::<&str>()
         .copied()

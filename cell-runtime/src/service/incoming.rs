@@ -2,47 +2,20 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::handlers::AnyState;
 use crate::protein::{self, Protein};
 use crate::server::{CallContext, CallFuture, CallStreams, Reply, Status, StatusCode};
 use crate::stream::Stream;
 use crate::vesicle::Vesicle;
-use crate::wire::TraceParent;
 
+use super::scope::{Inherited, Scoped};
 use super::{Context, State, View};
-
-tokio::task_local! {
-    /// What calls inherit that the current task makes.
-    static CURRENT: Inherited;
-}
-
-/// What a call hands down to those that are made for it.
-#[derive(Clone, Copy)]
-pub(crate) struct Inherited {
-    pub(crate) deadline: Instant,
-    pub(crate) trace: Option<TraceParent>,
-}
-
-impl Inherited {
-    fn of(context: &CallContext) -> Inherited {
-        Inherited {
-            deadline: context.deadline,
-            trace: context.trace,
-        }
-    }
-}
-
-/// What the call that the current task works on hands down.
-pub(crate) fn inherited() -> Option<Inherited> {
-    CURRENT.try_with(|call| *call).ok()
-}
 
 /// Runs what is around a handler, so that the calls that it makes know what they are made for.
 #[cfg(feature = "tower")]
 pub(crate) fn made_for(context: CallContext, call: CallFuture) -> CallFuture {
-    CallFuture::new(CURRENT.scope(Inherited::of(&context), call))
+    CallFuture::new(Scoped::new(Inherited::of(&context), call))
 }
 
 /// A call that nobody has looked into yet.
@@ -72,7 +45,7 @@ impl Incoming {
         Fut: Future<Output = Result<Reply, Status>> + Send + 'static,
     {
         let inherited = Inherited::of(&self.context);
-        CallFuture::new(CURRENT.scope(inherited, handler(self)))
+        CallFuture::new(Scoped::new(inherited, handler(self)))
     }
 
     /// The items that go with the call.

@@ -78,6 +78,9 @@ impl FrameDecoder {
 
     /// Takes bytes from the front of `input` until a frame is whole or the input is used up.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
+        if let Some(frame) = self.whole(input)? {
+            return Ok(Some(frame));
+        }
         if self.open.is_none() {
             let taken = take(input, HEADER_LEN - self.head_len);
             self.head[self.head_len..self.head_len + taken.len()].copy_from_slice(taken);
@@ -141,6 +144,26 @@ impl FrameDecoder {
             header,
             ext,
             payload,
+        }))
+    }
+
+    /// Takes a frame that lies in `input` as a whole, as most do. What is large, beside, or has an extension is not for here.
+    fn whole(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
+        let is_between = self.open.is_none() && self.head_len == 0;
+        let Some((head, rest)) = input.split_first_chunk().filter(|_| is_between) else {
+            return Ok(None);
+        };
+        let header = Header::decode(head, &self.limits)?;
+        let len = header.len as usize;
+        if header.ext_len > 0 || place(&header).is_some() || len > rest.len().min(EAGER_BYTES_MAX) {
+            return Ok(None);
+        }
+        let (payload, rest) = rest.split_at(len);
+        *input = rest;
+        Ok(Some(Frame {
+            header,
+            ext: Vec::new(),
+            payload: Vesicle::wrap(payload),
         }))
     }
 

@@ -2,6 +2,8 @@ use std::fmt;
 
 /// The W3C trace context of a call (<https://www.w3.org/TR/trace-context/>, `traceparent` version 00).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Copied with every call: in words, not in odd bytes.
+#[repr(align(8))]
 pub struct TraceParent {
     /// The whole trace.
     pub trace_id: [u8; 16],
