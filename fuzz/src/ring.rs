@@ -10,13 +10,7 @@ use cell_sdk::__private::ring::{Consumer, Producer, Region, Word};
 use crate::feed::Feed;
 
 const CAPACITY: usize = 64;
-const WORDS: [Word; 5] = [
-    Word::Tail,
-    Word::Head,
-    Word::Asleep,
-    Word::Waiting,
-    Word::Closed,
-];
+const WORDS: [Word; 3] = [Word::Tail, Word::Head, Word::Closed];
 
 #[derive(Clone)]
 struct Shared(Rc<Memory>);
@@ -24,7 +18,7 @@ struct Shared(Rc<Memory>);
 #[derive(Clone)]
 struct Memory {
     data: RefCell<[u8; CAPACITY]>,
-    words: [Cell<u64>; 5],
+    words: [Cell<u64>; 3],
 }
 
 impl Region for Shared {
@@ -44,7 +38,14 @@ impl Region for Shared {
         self.0.words[word as usize].replace(value)
     }
 
-    fn fence(&self) {}
+    fn replace(&self, word: Word, current: u64, new: u64) -> bool {
+        let word = &self.0.words[word as usize];
+        let is_there = word.get() == current;
+        if is_there {
+            word.set(new);
+        }
+        is_there
+    }
 
     // Slices panic where an index leaves the ring: that is what is looked for.
     fn write(&self, at: usize, bytes: &[u8]) {
@@ -105,8 +106,9 @@ pub fn ring(data: &[u8]) {
                 }
             }
             12 => {
+                // Only who has read everything sleeps.
                 consumer.sleep();
-                asleep = true;
+                asleep = model.is_empty();
             }
             13 => {
                 consumer.awake();

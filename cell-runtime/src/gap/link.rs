@@ -401,14 +401,17 @@ impl LocalWriter {
             WriteSide::Ring(ring) => {
                 let mut len = 0;
                 for part in parts {
-                    let wrote = ring.write(part)?;
+                    let wrote = ring.put(part)?;
                     len += wrote;
                     if wrote < part.len() {
                         break;
                     }
                 }
-                if len > 0 && ring.has_to_wake() && !link.socket.ring() {
-                    link.gone.store(true, Ordering::Relaxed);
+                if len > 0 {
+                    ring.publish();
+                    if ring.has_to_wake() && !link.socket.ring() {
+                        link.gone.store(true, Ordering::Relaxed);
+                    }
                 }
                 if len == 0 && parts.iter().any(|part| !part.is_empty()) {
                     return Err(io::ErrorKind::WouldBlock.into());
@@ -438,7 +441,7 @@ impl LocalWriter {
 
     /// Ends this half.
     pub(crate) fn close_write(&self) -> io::Result<()> {
-        match &*lock(&self.0.write) {
+        match &mut *lock(&self.0.write) {
             WriteSide::Over => Ok(()),
             WriteSide::Socket(_) => self.0.socket.shutdown(),
             WriteSide::Ring(ring) => {

@@ -1,24 +1,24 @@
 //! A byte ring with one producer and one consumer, over memory that the other side may write at any moment.
 //!
 //! Each side keeps its own index to itself and only publishes it; what it reads of the other's is checked before use. Sleeping and
-//! waking is Dekker's handshake: say that you sleep, fence, look again; publish, fence, look whether the other sleeps.
+//! waking need no fences and no words of their own: who sleeps marks the index that it waits for, as long as that has not moved, and
+//! who publishes exchanges the index for the new one and so sees the mark. Both happen to one word, so that one of them is first.
 
 use std::sync::atomic::Ordering;
 
 /// The shared words of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// How many bytes were ever written; the producer's.
+    /// How many bytes were ever written; the producer's, but for the mark of a consumer that sleeps.
     Tail,
-    /// How many bytes were ever read; the consumer's.
+    /// How many bytes were ever read; the consumer's, but for the mark of a producer that waits for room.
     Head,
-    /// The consumer wants a bell with the next bytes.
-    Asleep,
-    /// The producer wants a bell when there is room.
-    Waiting,
     /// The producer writes no more.
     Closed,
 }
+
+/// The mark on an index: the other side wants a bell when it moves. No count comes so far.
+pub(crate) const MARK: u64 = 1 << 63;
 
 /// Where a ring lies.
 pub trait Region {
@@ -27,8 +27,8 @@ pub trait Region {
     fn load(&self, word: Word, order: Ordering) -> u64;
     fn store(&self, word: Word, value: u64, order: Ordering);
     fn swap(&self, word: Word, value: u64, order: Ordering) -> u64;
-    /// Sequentially consistent.
-    fn fence(&self);
+    /// Puts `new` in the place of `current`; whether that was there. Acquires and releases.
+    fn replace(&self, word: Word, current: u64, new: u64) -> bool;
     /// Copies into the ring; `at` and the length lie within it.
     fn write(&self, at: usize, bytes: &[u8]);
     /// Copies out of the ring; `at` and the length lie within it.
@@ -48,17 +48,10 @@ impl From<Lie> for std::io::Error {
     }
 }
 
-/// Wakes the sleeper behind `word`, once for every time it went to sleep.
-fn has_to_wake<R: Region>(region: &R, word: Word) -> bool {
-    region.fence();
-    region.load(word, Ordering::Relaxed) != 0 && region.swap(word, 0, Ordering::AcqRel) != 0
-}
-
-/// Says that this side sleeps. Whoever calls it looks again afterwards. Both sides change the word by swaps alone, so that
-/// each change is ordered after the one that it replaces.
-fn go_to_sleep<R: Region>(region: &R, word: Word) {
-    region.swap(word, 1, Ordering::AcqRel);
-    region.fence();
+/// Marks an index that has not moved since it was `seen`. Whether it is marked now: otherwise it has moved, or was marked already and
+/// has lost the mark by moving.
+fn mark<R: Region>(region: &R, word: Word, seen: u64) -> bool {
+    region.replace(word, seen, seen | MARK) || region.load(word, Ordering::Acquire) == seen | MARK
 }
 
 /// The end that writes.
@@ -67,6 +60,8 @@ pub struct Producer<R> {
     tail: u64,
     /// What was last seen of the consumer's index.
     head: u64,
+    /// The consumer slept when something was published.
+    wakes: bool,
 }
 
 impl<R: Region> Producer<R> {
@@ -76,11 +71,21 @@ impl<R: Region> Producer<R> {
             region,
             tail: 0,
             head: 0,
+            wakes: false,
         }
     }
 
     /// Writes what fits and publishes it at once; zero where nothing does.
     pub fn write(&mut self, bytes: &[u8]) -> Result<usize, Lie> {
+        let len = self.put(bytes)?;
+        if len > 0 {
+            self.publish();
+        }
+        Ok(len)
+    }
+
+    /// Writes what fits; the other side sees it once it is published.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<usize, Lie> {
         let mut room = self.room();
         if room < bytes.len() {
             room = self.look()?;
@@ -96,8 +101,13 @@ impl<R: Region> Producer<R> {
             self.region.write(0, &bytes[first..len]);
         }
         self.tail = self.tail.wrapping_add(len as u64);
-        self.region.store(Word::Tail, self.tail, Ordering::Release);
         Ok(len)
+    }
+
+    /// Shows the other side what was put.
+    pub fn publish(&mut self) {
+        let before = self.region.swap(Word::Tail, self.tail, Ordering::AcqRel);
+        self.wakes |= before & MARK != 0;
     }
 
     /// Whether `bytes` were written as a whole; none of them were otherwise.
@@ -114,7 +124,7 @@ impl<R: Region> Producer<R> {
 
     /// Looks at the consumer's index. Between two looks what was seen stays true: room never shrinks behind a producer's back.
     fn look(&mut self) -> Result<usize, Lie> {
-        let head = self.region.load(Word::Head, Ordering::Acquire);
+        let head = self.region.load(Word::Head, Ordering::Acquire) & !MARK;
         if self.tail.wrapping_sub(head) > self.region.capacity() as u64 {
             return Err(Lie);
         }
@@ -122,23 +132,21 @@ impl<R: Region> Producer<R> {
         Ok(self.room())
     }
 
-    /// Whether the consumer has to be woken for what was written.
-    pub fn has_to_wake(&self) -> bool {
-        has_to_wake(&self.region, Word::Asleep)
+    /// Whether the consumer has to be woken for what was published.
+    pub fn has_to_wake(&mut self) -> bool {
+        std::mem::take(&mut self.wakes)
     }
 
     /// Asks for a bell when there is room; `false` where there is some already.
     pub fn wait(&mut self) -> Result<bool, Lie> {
-        if self.look()? > 0 {
-            return Ok(false);
-        }
-        go_to_sleep(&self.region, Word::Waiting);
-        Ok(self.look()? == 0)
+        Ok(self.look()? == 0 && mark(&self.region, Word::Head, self.head))
     }
 
     /// Says that nothing more comes.
-    pub fn close(&self) {
+    pub fn close(&mut self) {
         self.region.store(Word::Closed, 1, Ordering::Release);
+        // A consumer that falls asleep meanwhile either is seen here, or sees the end.
+        self.publish();
     }
 }
 
@@ -149,6 +157,8 @@ pub struct Consumer<R> {
     /// What was last seen of the producer's index.
     tail: u64,
     asleep: bool,
+    /// The producer waits for room.
+    wakes: bool,
 }
 
 impl<R: Region> Consumer<R> {
@@ -159,13 +169,14 @@ impl<R: Region> Consumer<R> {
             head: 0,
             tail: 0,
             asleep: false,
+            wakes: false,
         }
     }
 
     /// Copies out what is there, as far as it fits into `buf`; zero where nothing is.
     pub fn read(&mut self, buf: &mut [u8]) -> Result<usize, Lie> {
         if self.tail == self.head {
-            let tail = self.region.load(Word::Tail, Ordering::Acquire);
+            let tail = self.region.load(Word::Tail, Ordering::Acquire) & !MARK;
             if tail.wrapping_sub(self.head) > self.region.capacity() as u64 {
                 return Err(Lie);
             }
@@ -182,15 +193,16 @@ impl<R: Region> Consumer<R> {
             self.region.read(0, &mut buf[first..len]);
         }
         self.head = self.head.wrapping_add(len as u64);
-        self.region.store(Word::Head, self.head, Ordering::Release);
+        let before = self.region.swap(Word::Head, self.head, Ordering::AcqRel);
+        self.wakes |= before & MARK != 0;
         Ok(len)
     }
 
-    /// Whether a producer waits for the room that was just made. It is left asleep until half of the ring is free, as woken for
+    /// Whether a producer waits for the room that was made. It is left asleep until half of the ring is free, as woken for
     /// every byte it would write as little at a time; the last read of what is there makes room enough.
-    pub fn has_to_wake(&self) -> bool {
+    pub fn has_to_wake(&mut self) -> bool {
         let unread = self.tail.wrapping_sub(self.head) as usize;
-        unread <= self.region.capacity() / 2 && has_to_wake(&self.region, Word::Waiting)
+        unread <= self.region.capacity() / 2 && std::mem::take(&mut self.wakes)
     }
 
     /// Whether the producer has closed. It may have written before: look once more after this says so.
@@ -198,16 +210,16 @@ impl<R: Region> Consumer<R> {
         self.region.load(Word::Closed, Ordering::Acquire) != 0
     }
 
-    /// Asks for a bell with the next bytes. Look again afterwards.
+    /// Asks for a bell with the next bytes. Look again afterwards: where some have come meanwhile it asks for none.
     pub fn sleep(&mut self) {
-        self.asleep = true;
-        go_to_sleep(&self.region, Word::Asleep);
+        self.asleep = self.tail == self.head && mark(&self.region, Word::Tail, self.tail);
     }
 
     /// Asks for no bell: this side looks by itself.
     pub fn awake(&mut self) {
         if std::mem::take(&mut self.asleep) {
-            self.region.swap(Word::Asleep, 0, Ordering::AcqRel);
+            // Where it has moved the bell was rung already.
+            self.region.replace(Word::Tail, self.tail | MARK, self.tail);
         }
     }
 }

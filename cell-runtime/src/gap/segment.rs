@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -14,7 +14,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::stat::fstat;
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 
-use super::ring::{Consumer, Producer, Region, Word};
+use super::ring::{Consumer, MARK, Producer, Region, Word};
 
 /// What a segment holds: one ring for each direction, or a single one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +45,13 @@ impl Layout {
 const HEADER_BYTES: usize = 4096;
 
 /// What the first 16 bytes say: the layout's name, then the ring's size.
-const MAGIC: u64 = u64::from_le_bytes(*b"CELLGAP1");
+const MAGIC: u64 = u64::from_le_bytes(*b"CELLGAP2");
 
 /// Two words never share what a core fetches at once (two cache lines, as Intel's cores fetch pairs).
 const STRIDE: usize = 128;
 
 /// The word behind those of a ring's own: how many bytes of sealed messages the reader has given back; the reader's.
-const GIVEN_BACK: usize = 5;
+const GIVEN_BACK: usize = 3;
 
 /// Where each direction's words begin.
 const WORDS: [usize; 2] = [1024, 2048];
@@ -212,7 +212,8 @@ pub(crate) struct Glance(Mapped);
 impl Glance {
     /// Both indices may be lies: it is a hint, whoever acts on it reads with the checks of the reading end.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.load(Word::Tail, Ordering::Relaxed) == self.0.load(Word::Head, Ordering::Relaxed)
+        let index = |word| self.0.load(word, Ordering::Relaxed) & !MARK;
+        index(Word::Tail) == index(Word::Head)
     }
 }
 
@@ -253,8 +254,10 @@ impl Region for Mapped {
         self.at(word).swap(value, order)
     }
 
-    fn fence(&self) {
-        fence(Ordering::SeqCst);
+    fn replace(&self, word: Word, current: u64, new: u64) -> bool {
+        self.at(word)
+            .compare_exchange(current, new, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
     }
 
     fn write(&self, at: usize, bytes: &[u8]) {

@@ -2,7 +2,7 @@
 
 use loom::cell::UnsafeCell;
 use loom::sync::Notify;
-use loom::sync::atomic::{AtomicU64, Ordering, fence};
+use loom::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use crate::gap::ring::{Consumer, Producer, Region, Word};
@@ -11,7 +11,7 @@ use crate::gap::ring::{Consumer, Producer, Region, Word};
 struct Modelled(Arc<Inner>);
 
 struct Inner {
-    words: [AtomicU64; 5],
+    words: [AtomicU64; 3],
     data: Vec<UnsafeCell<u8>>,
 }
 
@@ -46,8 +46,10 @@ impl Region for Modelled {
         self.0.words[word as usize].swap(value, order)
     }
 
-    fn fence(&self) {
-        fence(Ordering::SeqCst);
+    fn replace(&self, word: Word, current: u64, new: u64) -> bool {
+        self.0.words[word as usize]
+            .compare_exchange(current, new, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
     }
 
     fn write(&self, at: usize, bytes: &[u8]) {
