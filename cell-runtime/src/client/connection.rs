@@ -20,7 +20,8 @@ use super::ring::Ring;
 use crate::gap::Junction;
 use crate::transport::{Stream, Writer};
 use crate::wire::{
-    CallFailure, ClientEvent, ClientState, Hello, IdMap, Limits, Reply, Request, features,
+    CallFailure, ClientEvent, ClientSink, ClientState, Hello, IdMap, Limits, Reply, Request,
+    features,
 };
 
 /// One connection that many calls share; cloning it shares it. It closes when the last clone is dropped and nothing is in
@@ -326,10 +327,8 @@ impl Inner {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // Not the end yet: the reader finds out what the server still said.
                 Err(error) => {
-                    let mut events = Vec::new();
                     let reason = format!("the connection failed: {error}");
-                    self.state.write_failed(&reason, &mut events);
-                    self.settle(&mut events);
+                    self.settle(|state, callers| state.write_failed(&reason, callers));
                     break;
                 }
             }
@@ -350,34 +349,56 @@ impl Inner {
         }
     }
 
-    /// Hands results to their callers.
-    pub(super) fn settle(&mut self, events: &mut Vec<ClientEvent>) {
-        for event in events.drain(..) {
-            match event {
-                ClientEvent::Done(id, result) => match self.slots.get_mut(id) {
-                    Some(Slot::Streams(slot)) => slot.finish(result),
-                    Some(slot) => {
-                        if let Slot::Waiting(Some(waker)) =
-                            std::mem::replace(slot, Slot::Done(result))
-                        {
-                            waker.wake();
-                        }
-                    }
-                    None => {}
-                },
-                ClientEvent::Items(id, items) => {
-                    if let Some(Slot::Streams(slot)) = self.slots.get_mut(id) {
-                        slot.push(items);
+    /// Gives a part of the state's work to `work`; what happens goes to whom it belongs to.
+    pub(super) fn settle<T>(
+        &mut self,
+        work: impl FnOnce(&mut ClientState, &mut Callers<'_>) -> T,
+    ) -> T {
+        let mut callers = Callers {
+            slots: &mut self.slots,
+            has_gap: false,
+        };
+        let outcome = work(&mut self.state, &mut callers);
+        if callers.has_gap {
+            self.enter_ring();
+        }
+        outcome
+    }
+}
+
+/// Those who wait for what happens.
+pub(super) struct Callers<'a> {
+    slots: &'a mut IdMap<Slot>,
+    has_gap: bool,
+}
+
+impl ClientSink for Callers<'_> {
+    #[inline]
+    fn take(&mut self, event: ClientEvent) {
+        match event {
+            ClientEvent::Done(id, result) => match self.slots.get_mut(id) {
+                Some(Slot::Streams(slot)) => slot.finish(result),
+                Some(slot) => {
+                    if let Slot::Waiting(Some(waker)) = std::mem::replace(slot, Slot::Done(result))
+                    {
+                        waker.wake();
                     }
                 }
-                ClientEvent::Credit(id) => {
-                    if let Some(Slot::Streams(slot)) = self.slots.get_mut(id) {
-                        slot.credit();
-                    }
+                None => {}
+            },
+            ClientEvent::Items(id, items) => {
+                if let Some(Slot::Streams(slot)) = self.slots.get_mut(id) {
+                    slot.push(items);
                 }
-                ClientEvent::GoAway => {}
-                ClientEvent::Gap => self.enter_ring(),
             }
+            ClientEvent::Credit(id) => {
+                if let Some(Slot::Streams(slot)) = self.slots.get_mut(id) {
+                    slot.credit();
+                }
+            }
+            ClientEvent::GoAway => {}
+            // Nothing comes behind it.
+            ClientEvent::Gap => self.has_gap = true,
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::connection::{Inner, QUIET_CALLS_MAX, Shared};
 use crate::gap::Looker;
 use crate::spare::Scratch;
-use crate::wire::{ClientEvent, Violation};
+use crate::wire::Violation;
 
 /// After so many reads without anything else the clock is looked at first.
 const READS_IN_A_ROW_MAX: u32 = 32;
@@ -31,7 +31,6 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
     let _guard = CloseOnDrop(Arc::clone(&shared));
     let mut buf = Scratch::take(read_bytes);
     let mut timer = pin!(sleep_until(far_future().into()));
-    let mut events = Vec::new();
     let mut reads = 0;
     let mut looker = None;
     loop {
@@ -45,7 +44,6 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
                 &shared,
                 &mut reader,
                 &mut buf,
-                &mut events,
                 &mut looker,
                 timer.as_mut(),
                 cx,
@@ -87,7 +85,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
             Step::Read(Ok(0)) => return close(&shared, "the cell closed the connection"),
             Step::Read(Ok(len)) => {
                 let mut inner = shared.lock();
-                let outcome = inner.take_in(&buf[..len], &mut events);
+                let outcome = inner.take_in(&buf[..len]);
                 if answer(inner, &shared, outcome).is_break() {
                     return;
                 }
@@ -102,8 +100,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
             }
             Step::Deadline => {
                 let mut inner = shared.lock();
-                inner.state.expire(Instant::now(), &mut events);
-                inner.settle(&mut events);
+                inner.settle(|state, callers| state.expire(Instant::now(), callers));
                 inner.armed = inner.state.next_deadline();
                 arm(&mut inner, timer.as_mut());
                 inner.flush(shared.writer());
@@ -153,7 +150,6 @@ fn poll_step<R: AsyncRead + Unpin>(
     shared: &Shared,
     reader: &mut R,
     buf: &mut [u8],
-    events: &mut Vec<ClientEvent>,
     looker: &mut Option<Looker>,
     timer: Pin<&mut Sleep>,
     cx: &mut Context<'_>,
@@ -201,7 +197,7 @@ fn poll_step<R: AsyncRead + Unpin>(
                     looker.reset();
                 }
                 let bytes = if is_direct { &[] } else { &buf[..len] };
-                Step::Received(inner.take_in(bytes, events))
+                Step::Received(inner.take_in(bytes))
             }
             (_, outcome) => Step::Read(outcome),
         });
@@ -222,15 +218,9 @@ impl Inner {
         self.orphaned && self.state.in_flight() == 0 && !self.has_output()
     }
 
-    pub(super) fn take_in(
-        &mut self,
-        bytes: &[u8],
-        events: &mut Vec<ClientEvent>,
-    ) -> Result<(), Violation> {
+    pub(super) fn take_in(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         self.wrote_inline = false;
-        let outcome = self.state.receive(bytes, events);
-        self.settle(events);
-        outcome
+        self.settle(|state, callers| state.receive(bytes, callers))
     }
 }
 
@@ -245,9 +235,7 @@ fn far_future() -> Instant {
 
 fn close(shared: &Shared, reason: &str) {
     let mut inner = shared.lock();
-    let mut events: Vec<ClientEvent> = Vec::new();
-    inner.state.close(reason, &mut events);
-    inner.settle(&mut events);
+    inner.settle(|state, callers| state.close(reason, callers));
 }
 
 struct CloseOnDrop(Arc<Shared>);

@@ -4,7 +4,6 @@ use std::sync::MutexGuard;
 
 use super::connection::{Inner, QUIET_CALLS_MAX, Shared};
 use crate::gap::{Junction, Spin};
-use crate::wire::ClientEvent;
 
 /// Read at once.
 const READ_BYTES: usize = 64 << 10;
@@ -14,7 +13,6 @@ pub(super) struct Ring {
     junction: Junction,
     spin: Spin,
     buf: Vec<u8>,
-    events: Vec<ClientEvent>,
 }
 
 impl Ring {
@@ -23,7 +21,6 @@ impl Ring {
             junction,
             spin: Spin::of_caller(),
             buf: vec![0; READ_BYTES],
-            events: Vec::new(),
         }
     }
 }
@@ -97,7 +94,7 @@ impl Inner {
         loop {
             match ring.junction.try_read(&mut ring.buf) {
                 Ok(Some(len @ 1..)) => {
-                    let taken = self.take_in(&ring.buf[..len], &mut ring.events);
+                    let taken = self.take_in(&ring.buf[..len]);
                     if let Err(violation) = taken {
                         self.failed = Some(violation.to_string());
                         break;

@@ -3,7 +3,6 @@
     reason = "the clock is read here, at the edge, and passed to the state"
 )]
 
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
@@ -23,7 +22,7 @@ use crate::gap::Looker;
 use crate::spare::Scratch;
 use crate::transport::{Stream, Writer};
 use crate::wire::{
-    IdMap, IncomingCall, Reply, ServerEvent, ServerState, Serving, Status, StatusCode,
+    IdMap, IncomingCall, Reply, ServerEvent, ServerState, Serving, Status, StatusCode, Violation,
 };
 
 /// How long a drained connection waits for its client to close before it does so itself.
@@ -69,14 +68,12 @@ pub(super) async fn serve<S: Stream>(
         name: "unknown".into(),
         uid,
     };
-    // Calls that were read and wait until the answers before them are taken.
-    let mut held = VecDeque::new();
+    let mut inbox = Inbox::new();
     let mut draining = false;
     let mut limit = pin!(sleep(Duration::ZERO));
     let mut handshake = pin!(sleep(options.handshake));
     let mut greeted = false;
     let (mut closed, mut lingering) = (false, false);
-    let mut violated = false;
     let mut looker = None;
     loop {
         // Asked first: a client that always has more to read would starve the other branches.
@@ -88,7 +85,7 @@ pub(super) async fn serve<S: Stream>(
             tokio::select! {
                 biased;
                 step = poll_fn(|cx| {
-                    poll_step(&shared, &mut reader, &mut buf, held.is_empty(), &mut looker, cx)
+                    poll_step(&shared, &mut reader, &mut buf, !inbox.has_more, &mut looker, cx)
                 }) => step,
                 // It may be somebody who only wants to hold what a connection costs.
                 () = handshake.as_mut(), if !greeted => return,
@@ -112,21 +109,13 @@ pub(super) async fn serve<S: Stream>(
                 inner.flush(&shared.writer);
             }
             Step::Read(Ok(0) | Err(_)) => return,
-            step @ (Step::Read(Ok(_)) | Step::Filled) => {
-                let bytes = match step {
-                    Step::Read(Ok(len)) => &buf[..len],
-                    _ => &[],
-                };
-                // Nothing is read while something is held: the memory serves both.
-                debug_assert!(held.is_empty());
-                let mut events = Vec::from(std::mem::take(&mut held));
-                let mut inner = shared.lock();
-                inner.wrote_inline = false;
-                violated = inner
-                    .state
-                    .receive(Instant::now(), bytes, &mut events)
-                    .is_err();
-                held = VecDeque::from(events);
+            Step::Read(Ok(len)) => {
+                inbox.take(len);
+                shared.lock().wrote_inline = false;
+            }
+            Step::Filled => {
+                inbox.take(0);
+                shared.lock().wrote_inline = false;
             }
             Step::Drain => {
                 draining = true;
@@ -142,8 +131,8 @@ pub(super) async fn serve<S: Stream>(
                     StatusCode::Draining,
                     "the cell stopped before the call was finished",
                 );
-                // Those that were not started have been answered with the others.
-                held.clear();
+                // What was read and not looked at yet is none of those that were started.
+                inbox.has_more = false;
                 let mut inner = shared.lock();
                 for id in inner.state.abort_all(&status) {
                     if let Some((task, token)) = inner.forget(id) {
@@ -160,7 +149,16 @@ pub(super) async fn serve<S: Stream>(
         }
         // Whether the peer may have too much to read: asked before the first event, and then known from each answer.
         let mut full = true;
-        while let Some(event) = next(&shared, &mut held, &mut full) {
+        let mut violated = false;
+        loop {
+            let event = match inbox.next(&shared, &buf, &mut full) {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(_) => {
+                    violated = true;
+                    break;
+                }
+            };
             match event {
                 ServerEvent::Accepted(hello) => {
                     greeted = true;
@@ -208,23 +206,63 @@ pub(super) async fn serve<S: Stream>(
     }
 }
 
-/// The next event, unless the peer has too much to read already.
-fn next<W: Writer>(
-    shared: &Shared<W>,
-    held: &mut VecDeque<ServerEvent>,
-    full: &mut bool,
-) -> Option<ServerEvent> {
-    if held.is_empty() {
-        return None;
-    }
-    if *full {
-        let mut inner = shared.lock();
-        if inner.is_full() && !inner.blocked {
-            inner.flush(&shared.writer);
+/// What was read and not looked at yet: a peer that has too much to read already is kept waiting.
+struct Inbox {
+    /// Where in the buffer it begins and ends.
+    at: usize,
+    end: usize,
+    has_more: bool,
+    /// When it was read.
+    came: Instant,
+}
+
+impl Inbox {
+    fn new() -> Inbox {
+        Inbox {
+            at: 0,
+            end: 0,
+            has_more: false,
+            came: Instant::now(),
         }
-        *full = inner.is_full();
     }
-    if *full { None } else { held.pop_front() }
+
+    /// So many bytes were read into the buffer. Also without any there may be more: what was read to where it stays.
+    fn take(&mut self, len: usize) {
+        *self = Inbox {
+            at: 0,
+            end: len,
+            has_more: true,
+            came: Instant::now(),
+        };
+    }
+
+    /// The next event, unless the peer has too much to read already.
+    #[inline]
+    fn next<W: Writer>(
+        &mut self,
+        shared: &Shared<W>,
+        buf: &[u8],
+        full: &mut bool,
+    ) -> Result<Option<ServerEvent>, Violation> {
+        if !self.has_more {
+            return Ok(None);
+        }
+        let mut inner = shared.lock();
+        if *full {
+            if inner.is_full() && !inner.blocked {
+                inner.flush(&shared.writer);
+            }
+            *full = inner.is_full();
+            if *full {
+                return Ok(None);
+            }
+        }
+        let mut left = &buf[self.at..self.end];
+        let event = inner.state.next(self.came, &mut left);
+        self.at = self.end - left.len();
+        self.has_more = matches!(event, Ok(Some(_)));
+        event
+    }
 }
 
 /// Ready once the server drains; never where it is gone without draining.

@@ -70,6 +70,18 @@ pub enum ClientEvent {
     Gap,
 }
 
+/// Where a [`ClientState`] puts what happened.
+pub trait ClientSink {
+    /// Takes the next event.
+    fn take(&mut self, event: ClientEvent);
+}
+
+impl ClientSink for Vec<ClientEvent> {
+    fn take(&mut self, event: ClientEvent) {
+        self.push(event);
+    }
+}
+
 /// A call in flight.
 #[derive(Debug)]
 struct InFlight {
@@ -209,10 +221,11 @@ impl ClientState {
     }
 
     /// Takes bytes from the server.
+    #[inline]
     pub fn receive(
         &mut self,
         mut input: &[u8],
-        events: &mut Vec<ClientEvent>,
+        events: &mut impl ClientSink,
     ) -> Result<(), Violation> {
         while self.phase != Phase::Closed
             && let Some(frame) = self.decoder.next(&mut input)?
@@ -227,7 +240,28 @@ impl ClientState {
         Ok(())
     }
 
-    fn frame(&mut self, frame: Frame, events: &mut Vec<ClientEvent>) -> Result<(), Violation> {
+    #[inline]
+    fn frame(&mut self, frame: Frame, events: &mut impl ClientSink) -> Result<(), Violation> {
+        if frame.header.kind != Kind::Response || self.phase == Phase::AwaitingAck {
+            return self.other(frame, events);
+        }
+        // An answer to a call that was cancelled here may cross the CANCEL: it is dropped.
+        let id = frame.header.call_id;
+        if self.forget(id) {
+            let failed = frame.header.flags & flags::APP_ERROR != 0;
+            let reply = if failed {
+                Reply::AppError(frame.payload)
+            } else {
+                Reply::Ok(frame.payload)
+            };
+            events.take(ClientEvent::Done(id, Ok(reply)));
+        }
+        Ok(())
+    }
+
+    /// Frames that are no answer of a handler.
+    #[inline(never)]
+    fn other(&mut self, frame: Frame, events: &mut impl ClientSink) -> Result<(), Violation> {
         let id = frame.header.call_id;
         match (frame.header.kind, &self.phase) {
             (Kind::HelloAck, Phase::AwaitingAck) => {
@@ -245,23 +279,19 @@ impl ClientState {
                 }
             }
             (_, Phase::AwaitingAck)
-            | (Kind::HelloAck | Kind::Hello | Kind::Request | Kind::Cancel | Kind::End, _) => {
+            | (
+                Kind::HelloAck
+                | Kind::Hello
+                | Kind::Request
+                | Kind::Response
+                | Kind::Cancel
+                | Kind::End,
+                _,
+            ) => {
                 return Err(Violation(format!(
                     "unexpected {:?} frame from the server",
                     frame.header.kind
                 )));
-            }
-            (Kind::Response, _) => {
-                // An answer to a call that was cancelled here may cross the CANCEL: it is dropped.
-                if self.forget(id) {
-                    let failed = frame.header.flags & flags::APP_ERROR != 0;
-                    let reply = if failed {
-                        Reply::AppError(frame.payload)
-                    } else {
-                        Reply::Ok(frame.payload)
-                    };
-                    events.push(ClientEvent::Done(id, Ok(reply)));
-                }
             }
             (Kind::Status, _) => {
                 let mut status = Status::decode(&frame.payload)
@@ -269,12 +299,12 @@ impl ClientState {
                 let after = frame.header.deadline_us;
                 status.retry_after = (after > 0).then(|| Duration::from_micros(after));
                 if self.forget(id) {
-                    events.push(ClientEvent::Done(id, Err(status.into())));
+                    events.take(ClientEvent::Done(id, Err(status.into())));
                 }
             }
             (Kind::GoAway, _) => {
                 self.phase = Phase::GoingAway;
-                events.push(ClientEvent::GoAway);
+                events.take(ClientEvent::GoAway);
                 let mut unstarted: Vec<u64> = self
                     .calls
                     .iter()
@@ -285,7 +315,7 @@ impl ClientState {
                 for call in unstarted {
                     self.forget(call);
                     let reason = "the server is draining".to_owned();
-                    events.push(ClientEvent::Done(
+                    events.take(ClientEvent::Done(
                         call,
                         Err(CallFailure::NotStarted(reason)),
                     ));
@@ -299,7 +329,7 @@ impl ClientState {
                 if self.writable {
                     self.out.put(Header::new(Kind::Gap, 0, 0), &[], &[]);
                 }
-                events.push(ClientEvent::Gap);
+                events.take(ClientEvent::Gap);
             }
             (Kind::Ping, _) => self.pong(id)?,
             (Kind::Pong, _) => {}
@@ -325,7 +355,7 @@ impl ClientState {
     }
 
     /// What belongs to a call's streams. It may cross a CANCEL: then nobody wants it.
-    fn stream(&mut self, frame: Frame, events: &mut Vec<ClientEvent>) -> Result<(), Violation> {
+    fn stream(&mut self, frame: Frame, events: &mut impl ClientSink) -> Result<(), Violation> {
         let id = frame.header.call_id;
         let Some(call) = self.calls.get_mut(id) else {
             return if id < self.next_id {
@@ -345,7 +375,7 @@ impl ClientState {
         })?;
         if frame.header.kind == Kind::Credit {
             flow.granted(frame.header.deadline_us);
-            events.push(ClientEvent::Credit(id));
+            events.take(ClientEvent::Credit(id));
             return Ok(());
         }
         let bytes = frame.payload.len();
@@ -359,12 +389,12 @@ impl ClientState {
                 self.limits.request_bytes_max
             );
             let failure = Status::overloaded(message).into();
-            events.push(ClientEvent::Done(id, Err(failure)));
+            events.take(ClientEvent::Done(id, Err(failure)));
             return Ok(());
         }
         call.bytes += bytes;
         self.request_bytes = whole;
-        events.push(ClientEvent::Items(id, frame.payload));
+        events.take(ClientEvent::Items(id, frame.payload));
         Ok(())
     }
 
@@ -421,12 +451,12 @@ impl ClientState {
 
     /// Nothing can be written any more. Answers and a GOAWAY may still be on their way, so the calls that left wait for them;
     /// those that did not are free to go elsewhere.
-    pub fn write_failed(&mut self, reason: &str, events: &mut Vec<ClientEvent>) {
+    pub fn write_failed(&mut self, reason: &str, events: &mut impl ClientSink) {
         self.writable = false;
         for id in self.out.unsent_requests() {
             if self.forget(id) {
                 let failure = CallFailure::NotStarted(reason.to_owned());
-                events.push(ClientEvent::Done(id, Err(failure)));
+                events.take(ClientEvent::Done(id, Err(failure)));
             }
         }
         self.out.clear();
@@ -434,7 +464,7 @@ impl ClientState {
 
     /// The stream has ended or failed. Before the server's handshake nothing can have been started; after it, a call that
     /// was sent may have been.
-    pub fn close(&mut self, reason: &str, events: &mut Vec<ClientEvent>) {
+    pub fn close(&mut self, reason: &str, events: &mut impl ClientSink) {
         self.write_failed(reason, events);
         let failure = match self.phase {
             Phase::AwaitingAck => CallFailure::NotStarted(reason.to_owned()),
@@ -443,20 +473,19 @@ impl ClientState {
         self.fail_all(failure, events);
     }
 
-    fn fail_all(&mut self, failure: CallFailure, events: &mut Vec<ClientEvent>) {
+    fn fail_all(&mut self, failure: CallFailure, events: &mut impl ClientSink) {
         self.phase = Phase::Closed;
         self.out.clear();
         self.request_bytes = 0;
         let mut ids: Vec<u64> = self.calls.take_all().map(|(id, _)| id).collect();
         ids.sort_unstable();
-        events.extend(
-            ids.into_iter()
-                .map(|id| ClientEvent::Done(id, Err(failure.clone()))),
-        );
+        for id in ids {
+            events.take(ClientEvent::Done(id, Err(failure.clone())));
+        }
     }
 
     /// Ends the calls whose deadline has passed, and tells the server.
-    pub fn expire(&mut self, now: Instant, events: &mut Vec<ClientEvent>) {
+    pub fn expire(&mut self, now: Instant, events: &mut impl ClientSink) {
         let mut late: Vec<u64> = self
             .calls
             .iter()
@@ -466,7 +495,7 @@ impl ClientState {
         late.sort_unstable();
         for id in late {
             self.cancel(id);
-            events.push(ClientEvent::Done(id, Err(CallFailure::DeadlineExceeded)));
+            events.take(ClientEvent::Done(id, Err(CallFailure::DeadlineExceeded)));
         }
     }
 

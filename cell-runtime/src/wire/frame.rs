@@ -77,10 +77,18 @@ impl FrameDecoder {
     }
 
     /// Takes bytes from the front of `input` until a frame is whole or the input is used up.
+    #[inline]
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
-        if let Some(frame) = self.whole(input)? {
-            return Ok(Some(frame));
+        match self.whole(input)? {
+            Some(frame) => Ok(Some(frame)),
+            None if input.is_empty() && self.open.is_none() => Ok(None),
+            None => self.next_in_pieces(input),
         }
+    }
+
+    /// As [`FrameDecoder::next`], for frames that come in pieces.
+    #[inline(never)]
+    fn next_in_pieces(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
         if self.open.is_none() {
             let taken = take(input, HEADER_LEN - self.head_len);
             self.head[self.head_len..self.head_len + taken.len()].copy_from_slice(taken);
@@ -148,6 +156,7 @@ impl FrameDecoder {
     }
 
     /// Takes a frame that lies in `input` as a whole, as most do. What is large, beside, or has an extension is not for here.
+    #[inline]
     fn whole(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
         let is_between = self.open.is_none() && self.head_len == 0;
         let Some((head, rest)) = input.split_first_chunk().filter(|_| is_between) else {

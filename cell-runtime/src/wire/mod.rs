@@ -18,7 +18,7 @@ mod status;
 mod tests;
 mod trace;
 
-pub use client::{CallFailure, ClientEvent, ClientState, Request};
+pub use client::{CallFailure, ClientEvent, ClientSink, ClientState, Request};
 pub(crate) use deadline::DEFAULT_DEADLINE;
 pub(crate) use deadline::{is_none, none};
 pub use drift::drift_message;

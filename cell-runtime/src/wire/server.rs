@@ -125,22 +125,39 @@ impl ServerState {
         self.decoder.fill(read)
     }
 
-    /// Takes bytes from the client.
+    /// Takes bytes from the front of `input` up to the next thing to act on; nothing where they are used up. Bytes that are left
+    /// are given again, with the time at which they came.
+    #[inline]
+    pub fn next(
+        &mut self,
+        now: Instant,
+        input: &mut &[u8],
+    ) -> Result<Option<ServerEvent>, Violation> {
+        while self.phase != Phase::Refused
+            && let Some(frame) = self.decoder.next(input)?
+        {
+            let event = self.frame(now, frame)?;
+            if matches!(event, Some(ServerEvent::Gap)) {
+                // What follows on the socket are bells.
+                *input = &[];
+            }
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+        *input = &[];
+        Ok(None)
+    }
+
+    /// As [`ServerState::next`], all at once.
     pub fn receive(
         &mut self,
         now: Instant,
         mut input: &[u8],
         events: &mut Vec<ServerEvent>,
     ) -> Result<(), Violation> {
-        while self.phase != Phase::Refused
-            && let Some(frame) = self.decoder.next(&mut input)?
-        {
-            let is_last = frame.header.kind == Kind::Gap;
-            self.frame(now, frame, events)?;
-            if is_last {
-                // What follows on the socket are bells.
-                break;
-            }
+        while let Some(event) = self.next(now, &mut input)? {
+            events.push(event);
         }
         Ok(())
     }
@@ -164,49 +181,48 @@ impl ServerState {
         self.gap = Gap::Unable;
     }
 
-    fn frame(
-        &mut self,
-        now: Instant,
-        frame: Frame,
-        events: &mut Vec<ServerEvent>,
-    ) -> Result<(), Violation> {
+    #[inline]
+    fn frame(&mut self, now: Instant, frame: Frame) -> Result<Option<ServerEvent>, Violation> {
+        match frame.header.kind {
+            Kind::Request if self.phase != Phase::AwaitingHello => self.request(now, frame),
+            _ => self.other(&frame),
+        }
+    }
+
+    /// Frames that start no call.
+    #[inline(never)]
+    fn other(&mut self, frame: &Frame) -> Result<Option<ServerEvent>, Violation> {
         match (frame.header.kind, self.phase) {
-            (Kind::Hello, Phase::AwaitingHello) => self.hello(&frame, events),
+            (Kind::Hello, Phase::AwaitingHello) => self.hello(frame),
             (_, Phase::AwaitingHello) => Err(Violation(format!(
                 "{:?} frame before the handshake",
                 frame.header.kind
             ))),
-            (Kind::Request, _) => self.request(now, frame, events),
             (Kind::Cancel, _) => {
                 // A CANCEL may cross the answer: then there is nothing left to cancel.
-                if self.forget(frame.header.call_id) {
-                    events.push(ServerEvent::Cancelled(frame.header.call_id));
-                }
-                Ok(())
+                let id = frame.header.call_id;
+                Ok(self.forget(id).then_some(ServerEvent::Cancelled(id)))
             }
-            (Kind::Items | Kind::End | Kind::Credit, _) => self.stream(frame, events),
+            (Kind::Items | Kind::End | Kind::Credit, _) => self.stream(frame),
             (Kind::Ping, _) => {
                 self.out
                     .put(Header::new(Kind::Pong, frame.header.call_id, 0), &[], &[]);
-                Ok(())
+                Ok(None)
             }
-            (Kind::Pong, _) => Ok(()),
+            (Kind::Pong, _) => Ok(None),
             (Kind::Gap, _) if self.gap == Gap::Offered => {
                 self.gap = Gap::Open;
-                events.push(ServerEvent::Gap);
-                Ok(())
+                Ok(Some(ServerEvent::Gap))
             }
             (Kind::Gap, _) => Err(Violation("shared memory that was not offered".to_owned())),
-            (Kind::Hello | Kind::HelloAck | Kind::Response | Kind::Status | Kind::GoAway, _) => {
-                Err(Violation(format!(
-                    "unexpected {:?} frame from the client",
-                    frame.header.kind
-                )))
-            }
+            _ => Err(Violation(format!(
+                "unexpected {:?} frame from the client",
+                frame.header.kind
+            ))),
         }
     }
 
-    fn hello(&mut self, frame: &Frame, events: &mut Vec<ServerEvent>) -> Result<(), Violation> {
+    fn hello(&mut self, frame: &Frame) -> Result<Option<ServerEvent>, Violation> {
         let hello = Hello::decode(&frame.payload, &self.limits)?;
         let mut ack = HelloAck::answer(&hello, &self.serving.cell, self.serving.fingerprint);
         ack.refusal = ack.refusal.or_else(|| self.serving.refusal.take());
@@ -214,26 +230,21 @@ impl ServerState {
             .put(Header::new(Kind::HelloAck, 0, 0), &[], &ack.encode());
         if ack.refusal.is_some() {
             self.phase = Phase::Refused;
-        } else {
-            self.phase = Phase::Open;
-            if hello.features & features::GAP != 0 {
-                self.gap = Gap::Able;
-            }
-            events.push(ServerEvent::Accepted(hello));
+            return Ok(None);
         }
-        Ok(())
+        self.phase = Phase::Open;
+        if hello.features & features::GAP != 0 {
+            self.gap = Gap::Able;
+        }
+        Ok(Some(ServerEvent::Accepted(hello)))
     }
 
-    fn request(
-        &mut self,
-        now: Instant,
-        frame: Frame,
-        events: &mut Vec<ServerEvent>,
-    ) -> Result<(), Violation> {
+    #[inline]
+    fn request(&mut self, now: Instant, frame: Frame) -> Result<Option<ServerEvent>, Violation> {
         let id = frame.header.call_id;
         if self.phase == Phase::GoingAway {
             // The GOAWAY has told the client, or is about to, that this call was not started.
-            return Ok(());
+            return Ok(None);
         }
         if id <= self.last_started {
             return Err(Violation(format!(
@@ -244,7 +255,7 @@ impl ServerState {
         self.last_started = id;
         if let Some(message) = self.too_much(frame.payload.len()) {
             self.put_status(id, &Status::overloaded(message));
-            return Ok(());
+            return Ok(None);
         }
         let trace = (frame.header.flags & flags::TRACE != 0)
             .then(|| TraceParent::decode(&frame.ext))
@@ -256,24 +267,23 @@ impl ServerState {
         };
         self.calls.insert(id, call);
         self.request_bytes += frame.payload.len();
-        events.push(ServerEvent::Call(IncomingCall {
+        Ok(Some(ServerEvent::Call(IncomingCall {
             id,
             route: frame.header.route,
             deadline: deadline::from_wire(now, frame.header.deadline_us),
             trace,
             payload: frame.payload,
             streams,
-        }));
-        Ok(())
+        })))
     }
 
     /// What belongs to a call's streams. It may cross the call's end: then nobody wants it.
-    fn stream(&mut self, frame: Frame, events: &mut Vec<ServerEvent>) -> Result<(), Violation> {
+    fn stream(&mut self, frame: &Frame) -> Result<Option<ServerEvent>, Violation> {
         let id = frame.header.call_id;
         let Some(call) = self.calls.get_mut(id) else {
             // Nor was a call started that a GOAWAY is about to refuse.
             return if id <= self.last_started || self.phase == Phase::GoingAway {
-                Ok(())
+                Ok(None)
             } else {
                 Err(Violation(format!(
                     "{:?} frame of call {id}, which there is not",
@@ -298,23 +308,21 @@ impl ServerState {
                         self.limits.request_bytes_max
                     );
                     self.respond(id, Err(Status::overloaded(message)));
-                    events.push(ServerEvent::Cancelled(id));
-                    return Ok(());
+                    return Ok(Some(ServerEvent::Cancelled(id)));
                 }
                 call.bytes += bytes;
                 self.request_bytes = whole;
-                events.push(ServerEvent::Items(id, frame.payload));
+                Ok(Some(ServerEvent::Items(id, frame.payload.clone())))
             }
             Kind::End => {
                 flow.end()?;
-                events.push(ServerEvent::Ended(id));
+                Ok(Some(ServerEvent::Ended(id)))
             }
             _ => {
                 flow.granted(frame.header.deadline_us);
-                events.push(ServerEvent::Credit(id));
+                Ok(Some(ServerEvent::Credit(id)))
             }
         }
-        Ok(())
     }
 
     /// A call with streams was started: its caller may send its items.
@@ -397,6 +405,7 @@ impl ServerState {
     }
 
     /// Answers a call; nothing is sent where the caller has gone meanwhile.
+    #[inline]
     pub fn respond(&mut self, id: u64, result: Result<Reply, Status>) {
         if !self.forget(id) {
             return;
