@@ -32,6 +32,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
     let mut buf = Scratch::take(read_bytes);
     let mut timer = pin!(sleep_until(far_future().into()));
     let mut reads = 0;
+    let mut waits = false;
     let mut looker = None;
     loop {
         // A cell that always has more to say would keep the deadlines of those who wait for something else from being seen.
@@ -50,6 +51,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
             )
         })
         .await;
+        let has_waited = std::mem::take(&mut waits);
         reads = match step {
             Step::Read(_) | Step::Received(_) if !late_first => reads + 1,
             _ => 0,
@@ -59,7 +61,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
             Step::Woken if shared.lock().is_abandoned() => return,
             Step::Woken => {
                 // Callers that were woken by one read run first; then one write sends all that they queued.
-                if !shared.one_call {
+                if !shared.one_call && !has_waited {
                     tokio::task::yield_now().await;
                 }
                 let mut inner = shared.lock();
@@ -94,6 +96,10 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
                 if answer(shared.lock(), &shared, outcome).is_break() {
                     return;
                 }
+                // Those who were woken run before the task finds that nothing more is there, and goes to sleep: that takes longer
+                // than what they wait for.
+                tokio::task::yield_now().await;
+                waits = true;
             }
             Step::Read(Err(error)) => {
                 return close(&shared, &format!("the connection failed: {error}"));
