@@ -9,6 +9,7 @@ use super::Client;
 use super::attempt::Lone;
 use super::connection::{Connection, Slot};
 use crate::error::Error;
+use crate::gap::Look;
 use crate::wire::{CallFailure, Reply, Request};
 
 /// A call with one answer that was started. Dropping it cancels the call at the other side.
@@ -16,7 +17,7 @@ pub(super) struct Call {
     pub(super) connection: Connection,
     pub(super) id: u64,
     /// It looks for its answer itself before it waits.
-    pub(super) looks: bool,
+    pub(super) looks: Option<Look>,
     /// Its waker is known already.
     pub(super) waits: bool,
     pub(super) is_over: bool,
@@ -31,10 +32,9 @@ impl Future for Call {
         }
         let this = &mut *self;
         let shared = this.connection.shared();
-        let mut inner = if std::mem::take(&mut this.looks) {
-            shared.look()
-        } else {
-            shared.lock()
+        let mut inner = match this.looks.take() {
+            Some(how) => shared.look(how),
+            None => shared.lock(),
         };
         match inner.slots.get_mut(this.id) {
             Some(Slot::Waiting(waker)) => {
@@ -68,7 +68,7 @@ impl Drop for Call {
         }
         let shared = self.connection.shared();
         let mut inner = shared.lock();
-        if self.looks {
+        if self.looks.is_some() {
             inner.read_ring();
         }
         if inner.slots.remove(self.id).is_some() {

@@ -17,7 +17,7 @@ use super::call::Call;
 use super::driver;
 use super::exchange::{Exchange, StreamSlot};
 use super::ring::Ring;
-use crate::gap::Junction;
+use crate::gap::{Junction, Look};
 use crate::transport::{Stream, Writer};
 use crate::wire::{
     CallFailure, ClientEvent, ClientSink, ClientState, Hello, IdMap, Limits, Reply, Request,
@@ -66,6 +66,8 @@ pub(super) struct Inner {
     pub(super) junction: Option<Junction>,
     /// Once it goes through shared memory.
     pub(super) ring: Option<Ring>,
+    /// The task looks for answers in a way that makes it worth while to wake it for every call.
+    pub(super) task_looks: bool,
     /// Why the connection's task has to end it.
     pub(super) failed: Option<String>,
 }
@@ -150,6 +152,7 @@ impl Connection {
                 congested: false,
                 junction: junction.clone(),
                 ring: None,
+                task_looks: false,
                 failed: None,
             }),
             writer: Box::new(writer),
@@ -196,7 +199,7 @@ impl Connection {
         caller: &Waker,
     ) -> Result<Call, CallFailure> {
         let started = self.shared().start(now, request, Some(caller))?;
-        let waits = !started.looks;
+        let waits = started.looks.is_none();
         Ok(self.follow(started, waits))
     }
 
@@ -268,11 +271,15 @@ impl Shared {
     ) -> Result<Started, CallFailure> {
         let mut inner = self.lock();
         let id = inner.state.start(now, request)?;
-        let looks = !request.streams && inner.prepare_look();
+        let looks = if request.streams {
+            None
+        } else {
+            inner.prepare_look()
+        };
         let slot = if request.streams {
             Slot::Streams(Box::default())
         } else {
-            Slot::Waiting(caller.filter(|_| !looks).cloned())
+            Slot::Waiting(caller.filter(|_| looks.is_none()).cloned())
         };
         inner.slots.insert(id, slot);
         let timer_too_late = inner.armed.is_none_or(|armed| request.deadline < armed);
@@ -284,6 +291,8 @@ impl Shared {
         inner.write_in_place(self.writer());
         if timer_too_late || inner.has_output() {
             inner.wake_driver();
+        } else if inner.task_looks && looks.is_none() {
+            inner.let_driver_look();
         }
         Ok(Started { id, looks })
     }
@@ -339,6 +348,13 @@ impl Inner {
 
     pub(super) fn has_output(&mut self) -> bool {
         !self.state.out().is_empty()
+    }
+
+    /// The task has nothing to do but to look for what comes in.
+    fn let_driver_look(&self) {
+        if let Some(waker) = &self.driver {
+            waker.wake_by_ref();
+        }
     }
 
     pub(super) fn wake_driver(&mut self) {
@@ -428,5 +444,5 @@ impl Drop for Waiting<'_> {
 struct Started {
     id: u64,
     /// Its caller has to look for the answer.
-    looks: bool,
+    looks: Option<Look>,
 }

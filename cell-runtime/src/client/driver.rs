@@ -176,13 +176,18 @@ fn poll_step<R: AsyncRead + Unpin>(
     };
     // Callers read from shared memory too: taking in what was read must not be overtaken by them.
     let in_ring = inner.ring.is_some();
-    let is_calling = inner.state.in_flight() > QUIET_CALLS_MAX;
+    let calls = inner.state.in_flight();
+    inner.task_looks = looker.as_ref().is_some_and(Looker::yields);
     let awaits_large = inner.state.awaits_large();
     drop(inner);
     if in_ring && let Some(junction) = &shared.junction {
         let looker = looker.get_or_insert_with(|| Looker::new(junction.clone()));
-        if !is_calling {
+        if calls <= QUIET_CALLS_MAX {
+            // Their callers have looked themselves.
             looker.stop();
+            if calls > 0 && looker.yields() {
+                looker.try_yield();
+            }
         } else if looker.poll(cx).is_pending() {
             return Poll::Pending;
         }

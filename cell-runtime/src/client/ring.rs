@@ -3,7 +3,7 @@
 use std::sync::MutexGuard;
 
 use super::connection::{Inner, QUIET_CALLS_MAX, Shared};
-use crate::gap::{Junction, Spin};
+use crate::gap::{CallerLooks, Junction, Look};
 
 /// Read at once.
 const READ_BYTES: usize = 64 << 10;
@@ -11,7 +11,7 @@ const READ_BYTES: usize = 64 << 10;
 /// What a connection in shared memory has besides.
 pub(super) struct Ring {
     junction: Junction,
-    spin: Spin,
+    looks: CallerLooks,
     buf: Vec<u8>,
 }
 
@@ -19,7 +19,7 @@ impl Ring {
     pub(super) fn new(junction: Junction) -> Ring {
         Ring {
             junction,
-            spin: Spin::of_caller(),
+            looks: CallerLooks::new(),
             buf: vec![0; READ_BYTES],
         }
     }
@@ -28,16 +28,15 @@ impl Ring {
 impl Shared {
     /// A caller's look for its answer, for a moment: where it comes, the call needed no task, no waker and no system call.
     /// [`Inner::prepare_look`] came before.
-    pub(super) fn look(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn look(&self, how: Look) -> MutexGuard<'_, Inner> {
         // Without the lock: others may start calls meanwhile.
-        let found = self.junction.as_ref().is_some_and(Junction::look);
+        let found = self
+            .junction
+            .as_ref()
+            .is_some_and(|junction| junction.look(how));
         let mut inner = self.lock();
         if let Some(ring) = &mut inner.ring {
-            if found {
-                ring.spin.hit();
-            } else {
-                ring.spin.miss();
-            }
+            ring.looks.learn(how, found);
         }
         inner.read_ring();
         inner
@@ -72,17 +71,22 @@ impl Inner {
 
     /// Before a call is written: whether its caller will look for the answer itself, as has been worth while. Then the cell
     /// has no bell to ring. [`Inner::read_ring`] has to follow.
-    pub(super) fn prepare_look(&mut self) -> bool {
-        let is_quiet = self.state.in_flight() < QUIET_CALLS_MAX;
+    pub(super) fn prepare_look(&mut self) -> Option<Look> {
+        let calls = self.state.in_flight();
         match &mut self.ring {
-            Some(ring) if is_quiet => {
-                let wants = ring.spin.wants();
-                if wants {
+            Some(ring) if calls < QUIET_CALLS_MAX => {
+                // The call itself is one of them.
+                let look = ring.looks.wants(calls <= 1);
+                if look.is_some() {
                     ring.junction.awake();
                 }
-                wants
+                look
             }
-            _ => false,
+            Some(ring) => {
+                ring.looks.has_company();
+                None
+            }
+            None => None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Looking again and again for a short while: the one place that waits without sleeping.
+//! Looking again and again for a short while, or after others have had the core: the one place that waits without sleeping.
 #![expect(
     clippy::disallowed_methods,
     reason = "the clock is read here, at the edge"
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::Junction;
 use super::segment::Glance;
-use super::spin::Spin;
+use super::spin::{Look, Spin};
 
 /// How long a caller looks for its answer in place. Short, as it may have other calls to start.
 const CALLER: Duration = Duration::from_micros(4);
@@ -31,6 +31,12 @@ const LOOKS: u32 = 16;
 
 /// Looks before the first look at the clock: most answers are there by then.
 const FREE_LOOKS: u32 = 48;
+
+/// How often the core is left to others in one look.
+const YIELDS: u32 = 2;
+
+/// A look that took longer was none that one should take again: about what sleeping and being woken takes.
+const YIELDED: Duration = Duration::from_micros(100);
 
 fn look(times: u32, is_there: &mut impl FnMut() -> bool) -> bool {
     (0..times).any(|_| {
@@ -55,18 +61,34 @@ fn run(time: Duration, mut is_there: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// A caller's look in place.
-pub(super) fn caller(mut is_there: impl FnMut() -> bool) -> bool {
-    look(FREE_LOOKS, &mut is_there) || run(CALLER, is_there)
+/// A caller's look in place; whether something came, and soon.
+pub(super) fn caller(how: Look, mut is_there: impl FnMut() -> bool) -> bool {
+    match how {
+        Look::Spin => look(FREE_LOOKS, &mut is_there) || run(CALLER, is_there),
+        Look::Yield => yields(is_there),
+    }
+}
+
+/// Lets others have the core: the peer, if it waits for this one, finds what to do, and yields too when it is done.
+fn yields(mut is_there: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    let found = (0..YIELDS).any(|_| {
+        std::thread::yield_now();
+        is_there()
+    });
+    // Somebody else may have had the core for his whole turn.
+    found && start.elapsed() < YIELDED
 }
 
 /// Tasks of this process that look at this moment: they share the time that others may have to wait for them.
 static LOOKING: AtomicU32 = AtomicU32::new(0);
 
-/// A connection's task that looks for what comes in, turn by turn, before it sleeps.
+/// A connection's task that looks for what comes in, turn by turn, before it sleeps. Where that is in vain it leaves its core to others
+/// for a moment, and looks then: a peer on the same core.
 pub(crate) struct Looker {
     junction: Junction,
     spin: Spin,
+    yields: Spin,
     until: Option<Until>,
     /// It has looked since something came last.
     spent: bool,
@@ -92,6 +114,7 @@ impl Looker {
         Looker {
             junction,
             spin: Spin::of_task(),
+            yields: Spin::of_yields(),
             until: None,
             spent: false,
         }
@@ -111,6 +134,27 @@ impl Looker {
         self.until = None;
     }
 
+    /// Whether a look would leave the core to others: for a peer that has just got something to do.
+    pub(crate) fn yields(&self) -> bool {
+        !self.spin.is_wanted() && self.yields.is_wanted()
+    }
+
+    /// Leaves the core to others, if that is worth while.
+    pub(crate) fn try_yield(&mut self) {
+        if self.spent || self.glance(|glance| !glance.is_empty()) {
+            return;
+        }
+        self.spent = true;
+        if self.yields.wants() {
+            if yields(|| self.glance(|glance| !glance.is_empty())) {
+                self.spent = false;
+                self.yields.hit();
+            } else {
+                self.yields.miss();
+            }
+        }
+    }
+
     /// Ready when it is time to read, or to sleep; until then the task is woken after the others that are ready.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.spent {
@@ -121,7 +165,7 @@ impl Looker {
                 return Poll::Ready(());
             }
             if !self.spin.wants() {
-                self.spent = true;
+                self.try_yield();
                 return Poll::Ready(());
             }
             if self.glance(|glance| look(FREE_LOOKS, &mut || !glance.is_empty())) {

@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use burst::Looker;
 use link::Link;
 pub use link::{LocalReader, LocalWriter};
-pub(crate) use spin::Spin;
+pub(crate) use spin::{CallerLooks, Look};
 
 /// The environment variable that keeps a process on its sockets where it says `off`.
 pub const GAP_ENV: &str = "CELL_GAP";
@@ -94,8 +94,8 @@ impl Junction {
     }
 
     /// A caller's look for its answer; whether something came.
-    pub(crate) fn look(&self) -> bool {
-        self.0.glance(|glance| burst::caller(|| !glance.is_empty()))
+    pub(crate) fn look(&self, how: Look) -> bool {
+        burst::caller(how, || self.0.glance(|glance| !glance.is_empty()))
     }
 
     /// Reads what is there; nothing asks for a bell.
