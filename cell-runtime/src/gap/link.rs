@@ -271,6 +271,19 @@ impl Link {
         Poll::Ready(())
     }
 
+    /// Ready when something has come, whatever it is: it stays where it is. An end means that nobody will ring.
+    fn poll_news(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.is_gone() {
+            return Poll::Ready(());
+        }
+        Sleepers::set(&self.sleepers.writer, cx);
+        let mut cx = Context::from_waker(&self.bell);
+        if !matches!(ready!(self.socket.poll_news(&mut cx)), Ok(true)) {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(())
+    }
+
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut read = lock(&self.read);
         if let ReadSide::Over = &*read {
@@ -434,8 +447,13 @@ impl LocalWriter {
                     }
                 }
             }
-            ready!(link.poll_bells(cx, &link.sleepers.writer));
-            Sleepers::wake_one(&link.sleepers.reader);
+            if matches!(&*lock(&link.read), ReadSide::Socket) {
+                // The client's last frames are on their way through the socket, and are not for this half. Behind them it rings.
+                ready!(link.poll_news(cx));
+            } else {
+                ready!(link.poll_bells(cx, &link.sleepers.writer));
+                Sleepers::wake_one(&link.sleepers.reader);
+            }
         }
     }
 

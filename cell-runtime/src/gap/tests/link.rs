@@ -1,9 +1,12 @@
 //! Connections that have moved into shared memory, inside one process.
 
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -100,6 +103,49 @@ async fn shared_memory_conforms() {
         }
     })
     .await;
+}
+
+/// Between the offer and the client's answer a server may fill the ring: the answer is for its reading half, also when the writing
+/// half waits for the bell behind it.
+#[tokio::test]
+async fn a_server_that_waits_for_room_leaves_the_clients_last_frames_alone() {
+    for closes in [false, true] {
+        let (client, server) = sockets();
+        let mut client_reader = LocalReader(Arc::clone(&client));
+        let client_writer = LocalWriter(Arc::clone(&client));
+        let mut server_reader = LocalReader(Arc::clone(&server));
+        let server_writer = LocalWriter(Arc::clone(&server));
+        client.expect();
+        server.offer(|| (0, HEADER_LEN)).unwrap();
+        write_all(&server_writer, &[1; HEADER_LEN]).await;
+        let ring = vec![3; 128 << 10];
+        assert_eq!(server_writer.try_write(&ring).unwrap(), ring.len());
+        let mut room = pin!(poll_fn(|cx| server_writer.poll_write_ready(cx)));
+        let is_early = poll_fn(|cx| Poll::Ready(room.as_mut().poll(cx).is_ready())).await;
+        assert!(!is_early);
+        let mut frame = [0; HEADER_LEN];
+        client_reader.read_exact(&mut frame).await.unwrap();
+        client.accept(HEADER_LEN).unwrap();
+        write_all(&client_writer, &[2; HEADER_LEN]).await;
+        let client = if closes {
+            drop((client, client_reader, client_writer));
+            None
+        } else {
+            let mut some = vec![0; 100 << 10];
+            client_reader.read_exact(&mut some).await.unwrap();
+            Some(client_writer)
+        };
+        room.await.unwrap();
+        assert_eq!(server_writer.try_write(b"more").is_ok(), !closes);
+        server_reader.read_exact(&mut frame).await.unwrap();
+        assert_eq!(frame, [2; HEADER_LEN]);
+        server.accepted();
+        if let Some(client_writer) = client {
+            write_all(&client_writer, b"and on").await;
+            server_reader.read_exact(&mut frame[..6]).await.unwrap();
+            assert_eq!(&frame[..6], b"and on");
+        }
+    }
 }
 
 /// What a client must not take from a cell.
