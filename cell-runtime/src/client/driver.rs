@@ -97,9 +97,11 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
                     return;
                 }
                 // Those who were woken run before the task finds that nothing more is there, and goes to sleep: that takes longer
-                // than what they wait for.
-                tokio::task::yield_now().await;
-                waits = true;
+                // than what they wait for. But what could not be written is not kept waiting for those who write more.
+                if !shared.lock().has_output() {
+                    tokio::task::yield_now().await;
+                    waits = true;
+                }
             }
             Step::Read(Err(error)) => {
                 return close(&shared, &format!("the connection failed: {error}"));
