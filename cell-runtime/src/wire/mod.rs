@@ -1,6 +1,7 @@
 //! The protocol of `docs/protocol.md`, without I/O: bytes and the time go in, events and bytes come out.
 
 mod beside;
+mod call;
 mod client;
 mod deadline;
 mod drift;
@@ -18,7 +19,8 @@ mod status;
 mod tests;
 mod trace;
 
-pub use client::{CallFailure, ClientEvent, ClientSink, ClientState, Request};
+pub use call::{CallFailure, ClientEvent, ClientSink, Request};
+pub use client::ClientState;
 pub(crate) use deadline::DEFAULT_DEADLINE;
 pub(crate) use deadline::{is_none, none};
 pub use drift::drift_message;
