@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::Client;
-use super::attempt::Lone;
 use super::connection::{Connection, Slot};
 use crate::error::Error;
 use crate::gap::Look;
@@ -107,7 +106,7 @@ impl LoneCall<'_> {
     fn go_the_long_way(&mut self) {
         let client = self.client;
         let request = self.request.clone();
-        self.way = Way::Long(Box::pin(client.deliver(self.now, request, Lone)));
+        self.way = Way::Long(Box::pin(client.deliver_late(request)));
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) struct Inner {
     /// What moves the connection into shared memory, until it does.
     pub(super) junction: Option<Junction>,
     /// Once it goes through shared memory.
-    pub(super) ring: Option<Ring>,
+    pub(super) ring: Option<Box<Ring>>,
     /// The task looks for answers in a way that makes it worth while to wake it for every call.
     pub(super) task_looks: bool,
     /// Why the connection's task has to end it.

@@ -13,7 +13,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{sleep, timeout_at};
 
 use super::Connection;
-use super::attempt::{Attempt, OpenCall, Streams};
+use super::attempt::{Attempt, Lone, OpenCall, Streams};
 use super::call::{Call, LoneCall};
 use super::carrier::Carrier;
 use super::target::{Address, Target};
@@ -177,8 +177,13 @@ impl Client {
         }
     }
 
+    /// As [`Client::deliver`], for a call with one answer that may have waited already.
+    pub(super) async fn deliver_late(&self, request: Request) -> Result<Reply, Error> {
+        self.deliver(Instant::now(), request, Lone).await
+    }
+
     /// Takes a call to a connection on which the cell starts it.
-    pub(super) async fn deliver<A: Attempt>(
+    async fn deliver<A: Attempt>(
         &self,
         mut now: Instant,
         request: Request,

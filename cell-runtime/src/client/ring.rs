@@ -63,7 +63,7 @@ impl Inner {
             Ok(()) => {
                 let beside = || Box::new(junction.clone());
                 self.state.set_beside(beside(), beside());
-                self.ring = Some(Ring::new(junction));
+                self.ring = Some(Box::new(Ring::new(junction)));
             }
             Err(error) => self.failed = Some(error.to_string()),
         }

@@ -1,5 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -172,12 +173,14 @@ async fn told(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-async fn accept(endpoint: Endpoint, door: Arc<Door>, mut stopped: watch::Receiver<bool>) {
+async fn accept(endpoint: Endpoint, door: Arc<Door>, stopped: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
+    let mut listening = stopped.clone();
+    let mut told = pin!(told(&mut listening));
     loop {
         tokio::select! {
             biased;
-            () = told(&mut stopped) => break,
+            () = told.as_mut() => break,
             Some(_) = connections.join_next() => {}
             incoming = endpoint.accept() => {
                 let Some(incoming) = incoming else { break };
@@ -208,11 +211,12 @@ async fn connection(
         return;
     };
     let (alive, mut ended) = mpsc::channel(1);
-    let mut age = std::pin::pin!(sleep(door.limits.age_max));
+    let mut told = pin!(told(&mut stopped));
+    let mut age = pin!(sleep(door.limits.age_max));
     loop {
         tokio::select! {
             biased;
-            () = told(&mut stopped) => break,
+            () = told.as_mut() => break,
             () = age.as_mut() => break,
             stream = connection.accept_bi() => {
                 let Ok((send, recv)) = stream else { return };

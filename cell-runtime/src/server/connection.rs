@@ -72,6 +72,9 @@ pub(super) async fn serve<S: Stream>(
     let mut draining = false;
     let mut limit = pin!(sleep(Duration::ZERO));
     let mut handshake = pin!(sleep(options.handshake));
+    // Listened to once, not anew at every wait.
+    let mut listening = drain.clone();
+    let mut drained = pin!(until_draining(&mut listening));
     let mut greeted = false;
     let (mut closed, mut lingering) = (false, false);
     let mut looker = None;
@@ -89,7 +92,7 @@ pub(super) async fn serve<S: Stream>(
                 }) => step,
                 // It may be somebody who only wants to hold what a connection costs.
                 () = handshake.as_mut(), if !greeted => return,
-                () = until_draining(&mut drain), if !draining => Step::Drain,
+                () = drained.as_mut(), if !draining => Step::Drain,
                 () = limit.as_mut(), if draining => Step::Limit,
             }
         };

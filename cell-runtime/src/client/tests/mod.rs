@@ -5,6 +5,8 @@
     reason = "tests read the clock to set deadlines"
 )]
 
+mod drained;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
