@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::coop;
 
+use super::again::Again;
 use super::beside::{Inward, Outward, Waiting};
 use super::ring::{Consumer, Lie, Producer};
 use super::segment::{Direction, Glance, Layout, Mapped, Segment};
@@ -33,6 +34,8 @@ pub(super) struct Link {
     bell: Waker,
     /// The other process has gone.
     gone: AtomicBool,
+    /// Room in the ring is looked for without a bell.
+    again: Again,
     /// A glance at what comes in, for those who spin.
     glance: RwLock<Option<Glance>>,
 }
@@ -91,6 +94,7 @@ impl Link {
             bell: Waker::from(Arc::clone(&sleepers)),
             sleepers,
             gone: AtomicBool::new(false),
+            again: Again::default(),
             glance: RwLock::new(None),
         })
     }
@@ -271,19 +275,6 @@ impl Link {
         Poll::Ready(())
     }
 
-    /// Ready when something has come, whatever it is: it stays where it is. An end means that nobody will ring.
-    fn poll_news(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.is_gone() {
-            return Poll::Ready(());
-        }
-        Sleepers::set(&self.sleepers.writer, cx);
-        let mut cx = Context::from_waker(&self.bell);
-        if !matches!(ready!(self.socket.poll_news(&mut cx)), Ok(true)) {
-            self.gone.store(true, Ordering::Relaxed);
-        }
-        Poll::Ready(())
-    }
-
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut read = lock(&self.read);
         if let ReadSide::Over = &*read {
@@ -448,8 +439,12 @@ impl LocalWriter {
                 }
             }
             if matches!(&*lock(&link.read), ReadSide::Socket) {
-                // The client's last frames are on their way through the socket, and are not for this half. Behind them it rings.
-                ready!(link.poll_news(cx));
+                // The client's last frames are on their way through the socket, and are not for this half to read; the bells are behind
+                // them, and may be more than the socket holds until somebody reads those frames.
+                ready!(link.again.poll(cx));
+                if link.socket.has_hung_up() {
+                    link.gone.store(true, Ordering::Relaxed);
+                }
             } else {
                 ready!(link.poll_bells(cx, &link.sleepers.writer));
                 Sleepers::wake_one(&link.sleepers.reader);

@@ -4,6 +4,7 @@
 //! direction), sends it with a GAP frame, and both go on in the rings with the same frames. The socket stays: a byte on it
 //! is a bell for a side that sleeps, and its end says that the other process has gone. `docs/protocol.md` has the layout.
 
+mod again;
 mod beside;
 mod burst;
 mod link;

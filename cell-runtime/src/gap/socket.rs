@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, send, sendmsg, setsockopt, sockopt,
 };
@@ -20,34 +20,27 @@ use super::beside::Waiting;
 const BELLS_BYTES: usize = 4096;
 
 /// A socket that is polled by its runtime.
-pub(super) struct Socket {
-    stream: AsyncFd<UnixStream>,
-    /// Something may be there to read that the runtime does not speak of any more.
-    left: AtomicBool,
-}
+pub(super) struct Socket(AsyncFd<UnixStream>);
 
 impl Socket {
     pub(super) fn new(stream: UnixStream) -> io::Result<Socket> {
         // SAFETY: the stream owns its descriptor, which stays the same until it is dropped.
-        let stream = unsafe { AsyncFd::register(stream) }?;
-        Ok(Socket {
-            stream,
-            left: AtomicBool::new(false),
-        })
+        let socket = unsafe { AsyncFd::register(stream) }?;
+        Ok(Socket(socket))
     }
 
     fn raw(&self) -> RawFd {
-        self.stream.as_raw_fd()
+        self.0.as_raw_fd()
     }
 
     pub(super) fn shutdown(&self) -> io::Result<()> {
-        self.stream.get_ref().shutdown(std::net::Shutdown::Write)
+        self.0.get_ref().shutdown(std::net::Shutdown::Write)
     }
 
     /// From now on it carries bells and descriptors alone: what waits in it unread is kept small.
     pub(super) fn shrink(&self) {
         // Where it fails the usual size stays.
-        let _ = setsockopt(self.stream.get_ref(), sockopt::SndBuf, &BELLS_BYTES);
+        let _ = setsockopt(self.0.get_ref(), sockopt::SndBuf, &BELLS_BYTES);
     }
 
     /// Reads bytes; descriptors that come with them are put into `waiting`, where some are expected.
@@ -57,20 +50,17 @@ impl Socket {
         buf: &mut [u8],
         mut waiting: Option<&mut Waiting>,
     ) -> Poll<io::Result<usize>> {
-        if self.left.swap(false, Ordering::Relaxed) {
-            match self.read_now(buf, &mut waiting, MsgFlags::MSG_DONTWAIT) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => {
-                    // Until it is empty.
-                    self.left.store(true, Ordering::Relaxed);
-                    return Poll::Ready(outcome);
-                }
-            }
-        }
         loop {
-            let mut guard = ready!(self.stream.poll_read_ready(cx))?;
+            let mut guard = ready!(self.0.poll_read_ready(cx))?;
             let before = waiting.as_ref().map_or(0, |waiting| waiting.came());
-            let outcome = guard.try_io(|_| self.read_now(buf, &mut waiting, MsgFlags::empty()));
+            let outcome = guard.try_io(|socket| {
+                retry(|| match &mut waiting {
+                    None => nix::sys::socket::recv(socket.as_raw_fd(), buf, MsgFlags::empty()),
+                    Some(waiting) => {
+                        receive_with(socket.as_raw_fd(), buf, waiting, MsgFlags::empty())
+                    }
+                })
+            });
             match outcome {
                 Ok(Ok(len)) => {
                     let came = waiting.as_ref().map_or(0, |waiting| waiting.came());
@@ -87,29 +77,6 @@ impl Socket {
         }
     }
 
-    fn read_now(
-        &self,
-        buf: &mut [u8],
-        waiting: &mut Option<&mut Waiting>,
-        flags: MsgFlags,
-    ) -> io::Result<usize> {
-        retry(|| match waiting {
-            None => nix::sys::socket::recv(self.raw(), buf, flags),
-            Some(waiting) => receive_with(self.raw(), buf, waiting, flags),
-        })
-    }
-
-    /// Ready when something comes; it is left for who reads. `false` where nothing can come any more.
-    pub(super) fn poll_news(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut guard = ready!(self.stream.poll_read_ready(cx))?;
-        if guard.ready().is_read_closed() {
-            return Poll::Ready(Ok(false));
-        }
-        self.left.store(true, Ordering::Relaxed);
-        guard.clear_ready();
-        Poll::Ready(Ok(true))
-    }
-
     /// Takes what is there, also behind its runtime's back; zero bytes are the end.
     pub(super) fn try_receive(&self, waiting: &mut Waiting) -> io::Result<usize> {
         let mut bells = [0; 64];
@@ -117,7 +84,7 @@ impl Socket {
     }
 
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.try_io(Interest::WRITABLE, |socket| {
+        self.0.try_io(Interest::WRITABLE, |socket| {
             retry(|| send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL))
         })
     }
@@ -127,14 +94,14 @@ impl Socket {
         if let [only] = parts {
             return self.try_write(only);
         }
-        self.stream.try_io(Interest::WRITABLE, |socket| {
+        self.0.try_io(Interest::WRITABLE, |socket| {
             retry(|| sendmsg::<()>(socket.as_raw_fd(), parts, &[], MsgFlags::MSG_NOSIGNAL, None))
         })
     }
 
     /// Writes bytes and a descriptor with the first of them.
     pub(super) fn try_write_with(&self, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
-        self.stream
+        self.0
             .try_io(Interest::WRITABLE, |_| self.send_with(bytes, descriptor))
     }
 
@@ -156,8 +123,18 @@ impl Socket {
         })
     }
 
+    /// Whether nobody is at the other end any more, whatever is left to read.
+    pub(super) fn has_hung_up(&self) -> bool {
+        let mut asked = [PollFd::new(self.0.get_ref().as_fd(), PollFlags::empty())];
+        let told = poll(&mut asked, PollTimeout::ZERO).is_ok();
+        let gone = PollFlags::POLLHUP | PollFlags::POLLERR;
+        told && asked[0]
+            .revents()
+            .is_some_and(|events| events.intersects(gone))
+    }
+
     pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_write_ready(cx).map_ok(drop)
+        self.0.poll_write_ready(cx).map_ok(drop)
     }
 
     /// Wakes the other side. A full socket holds bells enough; `false` where nobody is there any more.

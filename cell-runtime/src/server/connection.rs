@@ -134,8 +134,6 @@ pub(super) async fn serve<S: Stream>(
                     StatusCode::Draining,
                     "the cell stopped before the call was finished",
                 );
-                // What was read and not looked at yet is none of those that were started.
-                inbox.has_more = false;
                 let mut inner = shared.lock();
                 for id in inner.state.abort_all(&status) {
                     if let Some((task, token)) = inner.forget(id) {
@@ -391,20 +389,25 @@ fn start<W: Writer>(
     };
     // One that waits is polled again by the task that it gets: until then nobody has to be woken.
     let mut cx = Context::from_waker(Waker::noop());
+    let mut future = None;
     let polled = catch(|| {
-        let mut future = service.call(call.route, context, call.payload);
-        match Pin::new(&mut future).poll(&mut cx) {
-            Poll::Ready(result) => Err(result),
-            Poll::Pending => Ok(future),
-        }
+        let future = future.insert(service.call(call.route, context, call.payload));
+        Pin::new(future).poll(&mut cx)
     });
-    let future = match polled {
-        Ok(Ok(future)) => CatchPanic(future),
-        Ok(Err(result)) => {
-            token.keep();
-            return answer(shared, call.id, result, began);
-        }
-        Err(status) => return answer(shared, call.id, Err(status), began),
+    let ended = match polled {
+        Ok(Poll::Pending) => None,
+        Ok(Poll::Ready(result)) => Some(result),
+        Err(status) => Some(Err(status)),
+    };
+    if let Some(result) = ended {
+        // Dropped only now: a second panic while the first one unwinds would end the process.
+        let dropped = catch(|| drop(future));
+        token.keep();
+        return answer(shared, call.id, dropped.and(result), began);
+    }
+    let Some(future) = future.map(CatchPanic) else {
+        // What waits was polled, so it is there.
+        return false;
     };
     let mut inner = shared.lock();
     let (id, deadline) = (call.id, call.deadline);

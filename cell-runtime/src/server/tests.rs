@@ -23,7 +23,28 @@ use crate::wire::{ClientState, Hello, Request};
 const GATE: RouteId = 1;
 /// Answers at once, with a mebibyte.
 const BIG: RouteId = 2;
+/// Panics, and again when it is dropped.
+const GRUMPY: RouteId = 3;
 const MEBIBYTE: usize = 1 << 20;
+
+struct Grumpy;
+
+impl Drop for Grumpy {
+    fn drop(&mut self) {
+        panic!("and again");
+    }
+}
+
+impl Future for Grumpy {
+    type Output = Result<Reply, Status>;
+
+    fn poll(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
+        panic!("as asked")
+    }
+}
 
 struct Gated {
     gate: Arc<Semaphore>,
@@ -41,7 +62,7 @@ impl Service for Gated {
     }
 
     fn routes(&self) -> &[RouteId] {
-        &[GATE, BIG]
+        &[GATE, BIG, GRUMPY]
     }
 
     fn load(&self) -> LoadLimits {
@@ -50,6 +71,9 @@ impl Service for Gated {
 
     fn call(&self, route: RouteId, _context: CallContext, _payload: Vesicle) -> CallFuture {
         self.started.fetch_add(1, Ordering::SeqCst);
+        if route == GRUMPY {
+            return CallFuture::new(Grumpy);
+        }
         let gate = Arc::clone(&self.gate);
         CallFuture::new(async move {
             if route == BIG {
@@ -240,4 +264,20 @@ async fn a_client_that_asks_for_much_and_reads_nothing_is_not_listened_to_and_ha
             .expect("ends")
             .is_ok()
     );
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_twice_is_one_answer() {
+    let rig = Rig::new(|_, _| {});
+    let client = rig.client();
+    for _ in 0..2 {
+        let call = client.call(GRUMPY, Vesicle::wrap(""), CallOptions::default());
+        let error = call.await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Status(status) if status.code == StatusCode::Internal),
+            "{error}"
+        );
+    }
+    let call = client.call(BIG, Vesicle::wrap(""), CallOptions::default());
+    assert!(call.await.is_ok());
 }

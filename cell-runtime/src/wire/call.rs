@@ -50,7 +50,7 @@ impl CallFailure {
     }
 }
 
-/// What the I/O around a [`ClientState`] has to act on.
+/// What the I/O around a [`ClientState`](super::ClientState) has to act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
     /// A call has ended.
@@ -65,7 +65,7 @@ pub enum ClientEvent {
     Gap,
 }
 
-/// Where a [`ClientState`] puts what happened.
+/// Where a [`ClientState`](super::ClientState) puts what happened.
 pub trait ClientSink {
     /// Takes the next event.
     fn take(&mut self, event: ClientEvent);

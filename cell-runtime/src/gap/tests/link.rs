@@ -148,6 +148,33 @@ async fn a_server_that_waits_for_room_leaves_the_clients_last_frames_alone() {
     }
 }
 
+/// Its reading half may be busy with something else for long: bells that nobody takes are not what its writing half waits for.
+#[tokio::test]
+async fn a_server_whose_reading_half_is_busy_goes_on_writing() {
+    let (client, server) = sockets();
+    let (mut reader, server_writer) = (
+        LocalReader(Arc::clone(&client)),
+        LocalWriter(Arc::clone(&server)),
+    );
+    let client_writer = LocalWriter(Arc::clone(&client));
+    client.expect();
+    server.offer(|| (0, HEADER_LEN)).unwrap();
+    write_all(&server_writer, &[1; HEADER_LEN]).await;
+    let mut frame = [0; HEADER_LEN];
+    reader.read_exact(&mut frame).await.unwrap();
+    client.accept(HEADER_LEN).unwrap();
+    write_all(&client_writer, &[2; HEADER_LEN]).await;
+    // More rings full than bells fit into the socket.
+    let whole = vec![7; 30 * (128 << 10)];
+    let mut read = vec![0; whole.len()];
+    let (_, read_all) = tokio::join!(
+        write_all(&server_writer, &whole),
+        reader.read_exact(&mut read)
+    );
+    assert_eq!(read_all.unwrap(), whole.len());
+    assert_eq!(read, whole);
+}
+
 /// What a client must not take from a cell.
 #[test]
 fn memory_that_can_do_harm_is_refused() {
