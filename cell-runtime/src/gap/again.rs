@@ -1,8 +1,3 @@
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a moment is waited for here, at the edge"
-)]
-
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
