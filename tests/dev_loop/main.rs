@@ -13,6 +13,7 @@ use cargo_cell::dev::event_loop::{self, Setup};
 use cargo_cell::dev::fleet::{Answer, Fleet, Outcome, Start, Status};
 use cargo_cell::dev::hub::Hub;
 use cargo_cell::dev::shaders::Shaders;
+use cargo_cell::dev::signals::Signals;
 use cargo_cell::event::{Event, Sink};
 use cargo_cell::workspace::{Dirs, metadata};
 
@@ -121,7 +122,7 @@ impl Bench {
             called: mpsc::unbounded_channel().1,
             bound: Box::new(|| ()),
         };
-        tokio::spawn(event_loop::run(setup));
+        tokio::spawn(event_loop::run(setup, Signals::begin().expect("signals")));
         Bench {
             root,
             run,

@@ -22,8 +22,9 @@ use super::hub::Hub;
 use super::roster::{Roster, Swap};
 use super::shaders::Shaders;
 use super::sight::Sight;
+use super::signals::Signals;
 use super::timing::Stamps;
-use super::{shelf, signals, stem_door};
+use super::{shelf, stem_door};
 use crate::build::{Batch, Builder};
 use crate::doors::Doors;
 use crate::error::{Error, Result};
@@ -140,11 +141,10 @@ pub(super) struct Progress {
     pub(super) served: Vec<String>,
 }
 
-/// Runs the loop until somebody stops it.
-pub async fn run(mut setup: Setup) -> Result<()> {
+/// Runs the loop until somebody stops it, by one of the signals or otherwise.
+pub async fn run(mut setup: Setup, signals: Signals) -> Result<()> {
     let (inputs, mut received) = mpsc::unbounded_channel();
-    // Signals first: from here on a Ctrl-C is a graceful stop.
-    signals::listen(&inputs)?;
+    signals.pass_on(&inputs);
     let control = Control::bind(&setup.dirs.run, inputs.clone())?;
     let stem = stem_door::open(&setup.dirs, &inputs)?;
     let bound = std::mem::replace(&mut setup.bound, Box::new(|| ()));

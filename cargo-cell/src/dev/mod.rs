@@ -16,7 +16,7 @@ pub mod sets;
 pub mod shaders;
 mod shelf;
 pub mod sight;
-mod signals;
+pub mod signals;
 mod stem_door;
 mod supervised;
 mod swapping;
@@ -87,6 +87,7 @@ pub fn start(context: &Context, options: Options) -> Result<()> {
         log_dir: dirs.log.clone(),
         keeper: SupervisorConfig::own_exe(),
     };
+    let signals = signals::Signals::begin()?;
     runtime()?.block_on(async {
         let (events, received) = mpsc::unbounded_channel();
         let supervisor = Supervisor::start(config, events)?;
@@ -100,7 +101,7 @@ pub fn start(context: &Context, options: Options) -> Result<()> {
             shaders.clone(),
             calls,
         ));
-        event_loop::run(event_loop::Setup {
+        let setup = event_loop::Setup {
             workspace,
             dirs,
             manifest,
@@ -113,8 +114,8 @@ pub fn start(context: &Context, options: Options) -> Result<()> {
             called,
             bound: detached.unwrap_or_else(|| Box::new(|| ())),
             shaders,
-        })
-        .await
+        };
+        event_loop::run(setup, signals).await
     })
 }
 
