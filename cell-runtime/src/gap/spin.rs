@@ -6,6 +6,9 @@ const MISS_COST: u32 = 6;
 /// The most that can be saved up.
 const CREDIT_MAX: u32 = 16;
 
+/// Looks that are hardly ever worth while: at most 1,024 waits go by without one.
+const RARE_BITS: u32 = 10;
+
 /// How a caller looks in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -70,7 +73,7 @@ impl CallerLooks {
             (Look::Spin, true) => self.spin.hit(),
             // Where yielding serves it, spinning is tried as rarely as yielding would be.
             (Look::Spin, false) if self.yields.credit == CREDIT_MAX => {
-                self.spin.miss_of(Spin::of_yields().pause_bits_max);
+                self.spin.miss_of(RARE_BITS);
             }
             (Look::Spin, false) => self.spin.miss(),
             (Look::Yield, true) => self.yields.hit(),
@@ -103,7 +106,7 @@ impl Spin {
     /// For a task that leaves its core to others between two looks. Where somebody else wants the core too that takes as long as his
     /// turn: at most 1,024.
     pub(crate) fn of_yields() -> Spin {
-        Spin::new(10)
+        Spin::new(RARE_BITS)
     }
 
     fn new(pause_bits_max: u32) -> Spin {
