@@ -75,7 +75,7 @@ struct Run {
 impl Run {
     fn new(stale: bool) -> Run {
         let serving = Serving {
-            cell: "cell".to_owned(),
+            cell: "cell".into(),
             fingerprint: if stale { 8 } else { 7 },
             refusal: None,
         };

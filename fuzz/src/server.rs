@@ -75,7 +75,7 @@ struct Run {
 impl Run {
     fn new() -> Run {
         let serving = Serving {
-            cell: "cell".to_owned(),
+            cell: "cell".into(),
             fingerprint: 7,
             refusal: None,
         };

@@ -98,32 +98,6 @@ impl Connection {
         connection
     }
 
-    /// Makes a call on a stream that carries no other. The caller drives the connection itself: it needs no task.
-    #[cfg(feature = "remote")]
-    pub(crate) async fn call_once<S: Stream>(
-        stream: S,
-        hello: &Hello,
-        limits: Limits,
-        request: &Request,
-    ) -> Result<Reply, CallFailure> {
-        let (connection, driver) = Connection::with_driver(stream, hello, limits);
-        // A call that is dropped is cancelled, and then its driver says so.
-        let mut driver = pin!(driver);
-        let mut call = pin!(connection.call(request));
-        let mut is_driven = true;
-        poll_fn(|cx| {
-            if let Poll::Ready(outcome) = call.as_mut().poll(cx) {
-                return Poll::Ready(outcome);
-            }
-            if is_driven {
-                is_driven = driver.as_mut().poll(cx).is_pending();
-                return call.as_mut().poll(cx);
-            }
-            Poll::Pending
-        })
-        .await
-    }
-
     fn with_driver<S: Stream>(
         stream: S,
         hello: &Hello,

@@ -6,6 +6,8 @@ mod carrier;
 mod connection;
 mod driver;
 mod exchange;
+#[cfg(feature = "remote")]
+mod lone;
 mod pool;
 mod ring;
 mod target;
@@ -15,5 +17,7 @@ mod tests;
 pub use attempt::{OpenCall, Received};
 pub use connection::Connection;
 pub(crate) use exchange::{Exchange, Next};
+#[cfg(feature = "remote")]
+pub(crate) use lone::call_alone;
 pub use pool::{CallOptions, Client};
 pub use target::Target;

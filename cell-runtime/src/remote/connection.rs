@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout_at};
 use super::refusal::{explain, may_have_started};
 use super::stream::QuicStream;
 use super::{Failure, Keys, RemoteAddress, RemoteLimits};
-use crate::client::{Connection, Exchange};
+use crate::client::{Connection, Exchange, call_alone};
 use crate::wire::{CallFailure, Hello, Limits, Refusal, Reply, Request, Status, StatusCode};
 
 /// How long one address of a host is tried alone before the next one is tried beside it (RFC 8305).
@@ -63,10 +63,10 @@ impl RemoteConnection {
     }
 
     /// Makes a call. Dropping the future cancels it at the other side.
-    pub(crate) async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
+    pub(crate) async fn call(&self, now: Instant, request: &Request) -> Result<Reply, CallFailure> {
         let stream = self.stream(request).await?;
         let inner = &*self.0;
-        match Connection::call_once(stream, &inner.hello, inner.limits, request).await {
+        match call_alone(stream, &inner.hello, inner.limits, now, request).await {
             Err(CallFailure::NotStarted(reason)) => Err(self.unanswered(reason)),
             outcome => outcome,
         }

@@ -131,6 +131,8 @@ struct Half {
     send: Option<SendStream>,
     /// Who waits for room: a write that does not fit must not make it forgotten.
     waker: Waker,
+    /// Ready once the peer has stopped it, or lost it with the connection.
+    gone: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
     alive: Option<Alive>,
 }
 
@@ -139,6 +141,7 @@ impl Half {
         Half {
             send: Some(send),
             waker: Waker::noop().clone(),
+            gone: None,
             alive,
         }
     }
@@ -161,6 +164,7 @@ impl Half {
         let Some(mut send) = self.send.take() else {
             return;
         };
+        self.gone = None;
         // It fails where the peer wants no more, or was told so already.
         let _ = send.finish();
         if let (Some(alive), Ok(runtime)) = (self.alive.take(), Handle::try_current()) {
@@ -191,6 +195,22 @@ impl Writer for QuicWriter {
         half.waker.clone_from(cx.waker());
         // A write of nothing is blocked exactly when a write is.
         half.write(&[]).map_ok(|_| ())
+    }
+
+    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut half = self.lock();
+        let Half { send, gone, .. } = &mut *half;
+        let Some(send) = send else {
+            return Poll::Pending;
+        };
+        let gone = gone.get_or_insert_with(|| {
+            let stopped = send.stopped();
+            Box::pin(async move {
+                // Either way nobody reads.
+                let _ = stopped.await;
+            })
+        });
+        gone.as_mut().poll(cx)
     }
 
     fn close_write(&self) -> io::Result<()> {

@@ -3,26 +3,25 @@
     reason = "the clock is read here, at the edge, and passed to the state"
 )]
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::sleep;
 
-use super::load::{Load, Permit};
-use super::panics::{CatchPanic, catch};
+use super::begin::{Begun, Waiting, begin};
 use super::shared::{Inner, Shared};
 use super::streams::{CallStreams, ConnectionPort, Slot, take_items};
-use super::{CallContext, Caller, CancelToken, ServerOptions, Service};
-use crate::gap::Looker;
+use super::{Caller, Host};
+use crate::gap::{Junction, Looker};
 use crate::spare::Scratch;
 use crate::transport::{Stream, Writer};
 use crate::wire::{
-    IdMap, IncomingCall, Reply, ServerEvent, ServerState, Serving, Status, StatusCode, Violation,
+    IdMap, IncomingCall, ServerEvent, ServerState, Serving, Status, StatusCode, Violation,
 };
 
 /// How long a drained connection waits for its client to close before it does so itself.
@@ -32,22 +31,82 @@ const LINGER: Duration = Duration::from_millis(250);
 /// flight by then may still be answered, each with a whole payload.
 const ABANDONED_BYTES_MAX: usize = 256 << 20;
 
-pub(super) async fn serve<S: Stream>(
-    stream: S,
-    service: Arc<dyn Service>,
-    serving: Serving,
-    options: ServerOptions,
-    load: Arc<Load>,
-    mut drain: watch::Receiver<Option<Duration>>,
-) {
-    let uid = stream.peer_uid();
-    let mut buf = Scratch::take(stream.read_bytes());
-    let junction = stream.junction();
-    let one_call = stream.carries_one_call();
-    let (mut reader, writer) = stream.split();
+/// A connection as far as it has come.
+pub(super) struct Talk<R, W> {
+    pub(super) reader: R,
+    pub(super) writer: W,
+    pub(super) junction: Option<Junction>,
+    pub(super) one_call: bool,
+    pub(super) state: ServerState,
+    pub(super) buf: Scratch,
+    pub(super) inbox: Inbox,
+    pub(super) caller: Caller,
+    pub(super) greeted: bool,
+    /// The peer has said all.
+    pub(super) ended: bool,
+    /// A call that is to begin.
+    pub(super) call: Option<IncomingCall>,
+    /// A call that has begun.
+    pub(super) waiting: Option<Waiting>,
+}
+
+impl<R: AsyncRead + Unpin, W: Writer> Talk<R, W> {
+    /// A new connection.
+    pub(super) fn new<S: Stream<Reader = R, Writer = W>>(
+        stream: S,
+        refusal: Option<Status>,
+        host: &Host,
+    ) -> Talk<R, W> {
+        let caller = Caller {
+            name: Arc::clone(&host.unknown),
+            uid: stream.peer_uid(),
+        };
+        let buf = Scratch::take(stream.read_bytes());
+        let junction = stream.junction();
+        let one_call = stream.carries_one_call();
+        let (reader, writer) = stream.split();
+        Talk {
+            reader,
+            writer,
+            junction,
+            one_call,
+            state: ServerState::new(
+                Serving {
+                    refusal,
+                    ..host.serving.clone()
+                },
+                host.options.limits,
+            ),
+            buf,
+            inbox: Inbox::new(),
+            caller,
+            greeted: false,
+            ended: false,
+            call: None,
+            waiting: None,
+        }
+    }
+}
+
+pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, host: Arc<Host>) {
+    let (options, mut drain) = (&host.options, host.drain.clone());
+    let Talk {
+        mut reader,
+        writer,
+        junction,
+        one_call,
+        state,
+        mut buf,
+        mut inbox,
+        mut caller,
+        mut greeted,
+        mut ended,
+        call,
+        waiting,
+    } = talk;
     let shared = Arc::new(Shared {
         inner: Mutex::new(Inner {
-            state: ServerState::new(serving, options.limits),
+            state,
             task: None,
             woken: false,
             blocked: false,
@@ -64,23 +123,27 @@ pub(super) async fn serve<S: Stream>(
     });
     // However the connection ends, its calls end with it.
     let _guard = AbortOnDrop(Arc::clone(&shared));
-    let mut caller = Caller {
-        name: "unknown".into(),
-        uid,
-    };
-    let mut inbox = Inbox::new();
+    if let Some(call) = call {
+        start(&shared, &host, &caller, call);
+    }
+    if let Some(waiting) = waiting {
+        wait_for(&shared, waiting);
+    }
+    // What was read, or said already, is looked at before anything is waited for.
+    let mut goes_on = one_call;
     let mut draining = false;
     let mut limit = pin!(sleep(Duration::ZERO));
     let mut handshake = pin!(sleep(options.handshake));
     // Listened to once, not anew at every wait.
     let mut listening = drain.clone();
     let mut drained = pin!(until_draining(&mut listening));
-    let mut greeted = false;
     let (mut closed, mut lingering) = (false, false);
     let mut looker = None;
     loop {
         // Asked first: a client that always has more to read would starve the other branches.
-        let step = if !draining && drain.has_changed().unwrap_or(false) {
+        let step = if std::mem::take(&mut goes_on) {
+            Step::GoesOn
+        } else if !draining && drain.has_changed().unwrap_or(false) {
             Step::Drain
         } else if draining && limit.deadline().into_std() <= Instant::now() {
             Step::Limit
@@ -88,7 +151,10 @@ pub(super) async fn serve<S: Stream>(
             tokio::select! {
                 biased;
                 step = poll_fn(|cx| {
-                    poll_step(&shared, &mut reader, &mut buf, !inbox.has_more, &mut looker, cx)
+                    if ended && shared.writer.poll_gone(cx).is_ready() {
+                        return Poll::Ready(Step::Gone);
+                    }
+                    poll_step(&shared, &mut reader, &mut buf, !ended && !inbox.has_more, &mut looker, cx)
                 }) => step,
                 // It may be somebody who only wants to hold what a connection costs.
                 () = handshake.as_mut(), if !greeted => return,
@@ -111,7 +177,10 @@ pub(super) async fn serve<S: Stream>(
                 inner.blocked = false;
                 inner.flush(&shared.writer);
             }
-            Step::Read(Ok(0) | Err(_)) => return,
+            Step::Read(Ok(0)) if one_call && !closed && shared.lock().owes_an_answer() => {
+                ended = true
+            }
+            Step::Read(Ok(0) | Err(_)) | Step::Gone => return,
             Step::Read(Ok(len)) => {
                 inbox.take(len);
                 shared.lock().wrote_inline = false;
@@ -120,6 +189,7 @@ pub(super) async fn serve<S: Stream>(
                 inbox.take(0);
                 shared.lock().wrote_inline = false;
             }
+            Step::GoesOn => {}
             Step::Drain => {
                 draining = true;
                 let time = drain.borrow_and_update().unwrap_or(options.drain);
@@ -169,10 +239,10 @@ pub(super) async fn serve<S: Stream>(
                     shared.lock().flush(&shared.writer);
                 }
                 ServerEvent::Call(call) => {
-                    full = start(&shared, &*service, &load, &caller, call);
+                    full = start(&shared, &host, &caller, call);
                 }
                 ServerEvent::Cancelled(id) => cancel(&shared, id),
-                ServerEvent::Items(id, items) => take_items(&shared, &load, id, items),
+                ServerEvent::Items(id, items) => take_items(&shared, &host.load, id, items),
                 ServerEvent::Ended(id) => shared.lock().with_slot(id, Slot::end),
                 ServerEvent::Credit(id) => shared.lock().with_slot(id, Slot::wake_writer),
                 ServerEvent::Gap => {
@@ -201,6 +271,9 @@ pub(super) async fn serve<S: Stream>(
             if !inner.closed && shared.writer.close_write().is_err() {
                 return;
             }
+            if ended {
+                return;
+            }
             (closed, lingering, draining) = (true, true, true);
             limit.as_mut().reset(tokio::time::Instant::now() + LINGER);
         }
@@ -208,7 +281,7 @@ pub(super) async fn serve<S: Stream>(
 }
 
 /// What was read and not looked at yet: a peer that has too much to read already is kept waiting.
-struct Inbox {
+pub(super) struct Inbox {
     /// Where in the buffer it begins and ends.
     at: usize,
     end: usize,
@@ -228,7 +301,7 @@ impl Inbox {
     }
 
     /// So many bytes were read into the buffer. Also without any there may be more: what was read to where it stays.
-    fn take(&mut self, len: usize) {
+    pub(super) fn take(&mut self, len: usize) {
         *self = Inbox {
             at: 0,
             end: len,
@@ -237,7 +310,26 @@ impl Inbox {
         };
     }
 
-    /// The next event, unless the peer has too much to read already.
+    /// Whether all of it was looked at.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.at == self.end
+    }
+
+    /// The next event.
+    #[inline]
+    pub(super) fn event(
+        &mut self,
+        state: &mut ServerState,
+        buf: &[u8],
+    ) -> Result<Option<ServerEvent>, Violation> {
+        let mut left = &buf[self.at..self.end];
+        let event = state.next(self.came, &mut left);
+        self.at = self.end - left.len();
+        self.has_more = matches!(event, Ok(Some(_)));
+        event
+    }
+
+    /// As [`Inbox::event`], unless the peer has too much to read already.
     #[inline]
     fn next<W: Writer>(
         &mut self,
@@ -258,11 +350,7 @@ impl Inbox {
                 return Ok(None);
             }
         }
-        let mut left = &buf[self.at..self.end];
-        let event = inner.state.next(self.came, &mut left);
-        self.at = self.end - left.len();
-        self.has_more = matches!(event, Ok(Some(_)));
-        event
+        self.event(&mut inner.state, buf)
     }
 }
 
@@ -274,11 +362,14 @@ async fn until_draining(drain: &mut watch::Receiver<Option<Duration>>) {
 }
 
 enum Step {
+    GoesOn,
     Woken,
     Writable,
     Read(std::io::Result<usize>),
     /// Read to where it stays.
     Filled,
+    /// The peer wants no answer any more.
+    Gone,
     Drain,
     Limit,
 }
@@ -348,111 +439,52 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
     Poll::Pending
 }
 
-/// Starts a call. It is polled once in place: a handler that does not wait answers without a task of its own. Whether the
-/// peer has too much to read then.
+/// Starts a call; one that has not ended at once gets a task. Whether the peer has too much to read then.
 fn start<W: Writer>(
     shared: &Arc<Shared<W>>,
-    service: &dyn Service,
-    load: &Arc<Load>,
+    host: &Host,
     caller: &Caller,
     call: IncomingCall,
 ) -> bool {
-    let permit = match load.admit(call.payload.len()) {
-        Ok(permit) => permit,
-        Err(status) => {
-            let mut inner = shared.lock();
-            inner.state.respond(call.id, Err(status));
-            return inner.is_full();
-        }
-    };
-    let began = shared.metrics.started(Instant::now);
-    let streams = if call.streams {
+    let id = call.id;
+    let streams = || {
         let mut inner = shared.lock();
-        inner.streams.insert(call.id, Slot::default());
-        inner.state.started(call.id);
+        inner.streams.insert(id, Slot::default());
+        inner.state.started(id);
         CallStreams::new(ConnectionPort {
             shared: Arc::clone(shared),
-            id: call.id,
+            id,
         })
-    } else {
-        CallStreams::default()
     };
-    // How long a stream lives says nothing about how fast the cell answers.
-    let began = began.filter(|_| !call.streams);
-    let token = CancelToken::take();
-    let context = CallContext {
-        deadline: call.deadline,
-        caller: caller.clone(),
-        trace: call.trace,
-        cancelled: token.clone(),
-        streams,
-    };
-    // One that waits is polled again by the task that it gets: until then nobody has to be woken.
-    let mut cx = Context::from_waker(Waker::noop());
-    let mut future = None;
-    let polled = catch(|| {
-        let future = future.insert(service.call(call.route, context, call.payload));
-        Pin::new(future).poll(&mut cx)
-    });
-    let ended = match polled {
-        Ok(Poll::Pending) => None,
-        Ok(Poll::Ready(result)) => Some(result),
-        Err(status) => Some(Err(status)),
-    };
-    if let Some(result) = ended {
-        // Dropped only now: a second panic while the first one unwinds would end the process.
-        let dropped = catch(|| drop(future));
-        token.keep();
-        return answer(shared, call.id, dropped.and(result), began);
+    match begin(host, caller, call, streams) {
+        Begun::Ended(result) => {
+            let mut inner = shared.lock();
+            inner.forget(id);
+            inner.state.respond(id, result);
+            inner.is_full()
+        }
+        Begun::Waits(waiting) => wait_for(shared, waiting),
     }
-    let Some(future) = future.map(CatchPanic) else {
-        // What waits was polled, so it is there.
-        return false;
-    };
+}
+
+/// Gives a call that waits a task of its own. Whether the peer has too much to read then.
+fn wait_for<W: Writer>(shared: &Arc<Shared<W>>, waiting: Waiting) -> bool {
     let mut inner = shared.lock();
-    let (id, deadline) = (call.id, call.deadline);
-    if call.streams && !inner.streams.contains(id) {
+    let id = waiting.id;
+    if waiting.has_streams && !inner.streams.contains(id) {
         // Its caller's items were no archive of what it takes: it is answered already.
         shared.metrics.ended(false);
         return inner.is_full();
     }
     let on_end = Arc::clone(shared);
-    let late = token.clone();
+    let token = waiting.token.clone();
     // Registered under the lock that `finish` takes, so that the entry is there before it can be removed.
     let task = tokio::spawn(async move {
-        let result = timeout_at(deadline.into(), future)
-            .await
-            .unwrap_or_else(|_| {
-                late.cancel();
-                Err(Status::new(
-                    StatusCode::DeadlineExceeded,
-                    "the deadline passed while the handler worked",
-                ))
-            });
-        // Nobody but the connection has it now, which keeps it for another call.
-        drop(late);
-        end(permit);
+        let began = waiting.began;
+        let result = waiting.end().await;
         on_end.finish(id, result, began);
     });
     inner.running.insert(id, (task.abort_handle(), token));
-    inner.is_full()
-}
-
-/// Before the answer: whoever reads it may call again at once.
-fn end(permit: Permit) {
-    drop(permit);
-}
-
-fn answer<W: Writer>(
-    shared: &Shared<W>,
-    id: u64,
-    result: Result<Reply, Status>,
-    began: Option<Instant>,
-) -> bool {
-    shared.metrics.answered(result.is_ok(), began, Instant::now);
-    let mut inner = shared.lock();
-    inner.forget(id);
-    inner.state.respond(id, result);
     inner.is_full()
 }
 

@@ -1,9 +1,11 @@
 //! The serving side: accepts connections, starts calls, drains.
 
+mod begin;
 mod call_future;
 mod cancel;
 mod connection;
 mod load;
+mod lone;
 mod panics;
 mod refuse;
 mod shared;
@@ -27,8 +29,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::connection::Talk;
 use crate::metrics::Metrics;
-use crate::transport::Listener;
+use crate::transport::{Listener, Stream};
 use crate::vesicle::Vesicle;
 use crate::wire::{Limits, Serving, TraceParent};
 
@@ -98,6 +101,18 @@ impl Default for ServerOptions {
     }
 }
 
+/// What the connections of a server share.
+struct Host {
+    service: Arc<dyn Service>,
+    serving: Serving,
+    options: ServerOptions,
+    load: Arc<load::Load>,
+    /// How long calls in flight may go on, once they have to end.
+    drain: watch::Receiver<Option<Duration>>,
+    /// The name of a client that has not said its own.
+    unknown: Arc<str>,
+}
+
 /// Serves until `shutdown` is ready; then accepts no more, tells every client which call was its last, finishes the calls in
 /// flight within the drain limit, and returns.
 pub async fn run<L: Listener>(
@@ -121,13 +136,20 @@ pub async fn run_until<L: Listener>(
     options: ServerOptions,
     shutdown: impl Future<Output = Duration>,
 ) -> io::Result<()> {
-    let serving = Serving {
-        cell: service.name().to_owned(),
-        fingerprint: service.fingerprint(),
-        refusal: None,
-    };
     let (draining, drain) = watch::channel(None);
-    let load = load::Load::new(service.load());
+    let most = service.load().connections_max;
+    let host = Arc::new(Host {
+        serving: Serving {
+            cell: service.name().into(),
+            fingerprint: service.fingerprint(),
+            refusal: None,
+        },
+        load: load::Load::new(service.load()),
+        unknown: "unknown".into(),
+        service,
+        options,
+        drain,
+    });
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let limit = loop {
@@ -136,14 +158,15 @@ pub async fn run_until<L: Listener>(
             limit = &mut shutdown => break limit,
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
-                    let most = service.load().connections_max;
-                    let mut serving = serving.clone();
-                    if connections.len() >= most {
-                        let message = format!("{most} connections are open to this cell, the limit");
-                        serving.refusal = Some(Status::overloaded(message));
+                    let refusal = (connections.len() >= most).then(|| {
+                        Status::overloaded(format!("{most} connections are open to this cell, the limit"))
+                    });
+                    let host = Arc::clone(&host);
+                    if stream.carries_one_call() {
+                        connections.spawn(lone::serve(stream, refusal, host));
+                    } else {
+                        connections.spawn(connection::serve(Talk::new(stream, refusal, &host), host));
                     }
-                    let service = Arc::clone(&service);
-                    connections.spawn(connection::serve(stream, service, serving, options.clone(), load.clone(), drain.clone()));
                     // Those who are refused hold a connection as well until they have been told: then the backlog waits.
                     if connections.len() >= most + REFUSED_MAX {
                         connections.join_next().await;

@@ -93,6 +93,12 @@ impl Inner {
         self.state.is_finished() || (self.one_call && self.state.is_idle())
     }
 
+    /// Whether the peer, who says no more, waits for what is under way: items that cannot come any more are not waited for.
+    pub(super) fn owes_an_answer(&mut self) -> bool {
+        let owes = self.state.in_flight() > 0 || !self.state.out().is_empty();
+        owes && self.streams.is_empty()
+    }
+
     /// A stream of one call ends with its answer, in the same packet where there are packets.
     fn close_behind<W: Writer>(&mut self, writer: &W) {
         if self.one_call && self.is_over() && !self.closed && self.state.out().is_empty() {

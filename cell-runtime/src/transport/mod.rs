@@ -52,6 +52,11 @@ pub trait Writer: Send + Sync + 'static {
     }
     /// Ready when a write may succeed. Only the last caller is woken.
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Ready once the peer wants to read no more. Asked where a stream of one call says nothing more itself; never ready where
+    /// the transport cannot tell. Only the last caller is woken.
+    fn poll_gone(&self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
     /// Ends this half while the value lives on.
     fn close_write(&self) -> io::Result<()>;
 }

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::io::ReadBuf;
@@ -14,7 +15,7 @@ use crate::vesicle::Vesicle;
 #[derive(Clone, Debug)]
 pub struct Serving {
     /// The name of the cell.
-    pub cell: String,
+    pub cell: Arc<str>,
     /// The fingerprint of its service; zero accepts any client.
     pub fingerprint: u64,
     /// Why it takes no further client, if it does not.

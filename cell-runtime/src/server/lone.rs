@@ -1,0 +1,114 @@
+//! A stream of one call. Nearly always the whole request is there when the stream is, and the handler does not wait: then the
+//! answer takes one poll, without anything that lasts.
+
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::begin::{Begun, begin};
+use super::connection::{self, Talk};
+use super::{CallStreams, Host};
+use crate::transport::{Stream, Writer};
+use crate::wire::{ServerEvent, Status};
+
+pub(super) async fn serve<S: Stream>(stream: S, refusal: Option<Status>, host: Arc<Host>) {
+    let mut stream = Some((stream, refusal));
+    let later = poll_fn(|cx| {
+        // What a call that ends at once needs is not kept between polls: it would have to be moved around.
+        let later = stream.take().and_then(|(stream, refusal)| {
+            let mut talk = Talk::new(stream, refusal, &host);
+            let end = match host.drain.borrow().is_none() {
+                true => at_once(&mut talk, &host, cx),
+                false => End::Later,
+            };
+            match end {
+                End::Over => None,
+                End::Later => Some(Box::pin(connection::serve(talk, Arc::clone(&host)))),
+            }
+        });
+        Poll::Ready(later)
+    })
+    .await;
+    if let Some(later) = later {
+        later.await;
+    }
+}
+
+enum End {
+    /// Everything was said.
+    Over,
+    /// The rest takes time.
+    Later,
+}
+
+/// Goes as far as it gets without waiting.
+fn at_once<R: AsyncRead + Unpin, W: Writer>(
+    talk: &mut Talk<R, W>,
+    host: &Host,
+    cx: &mut Context<'_>,
+) -> End {
+    match read(talk, cx) {
+        Poll::Ready(0) => return End::Over,
+        Poll::Ready(len) => talk.inbox.take(len),
+        Poll::Pending => return End::Later,
+    }
+    loop {
+        match talk.inbox.event(&mut talk.state, &talk.buf) {
+            // The handshake leaves with the answer, or before anything is waited for.
+            Ok(Some(ServerEvent::Accepted(hello))) => {
+                talk.greeted = true;
+                talk.caller.name = hello.client.into();
+            }
+            Ok(Some(ServerEvent::Call(call))) if call.streams => {
+                talk.call = Some(call);
+                break;
+            }
+            Ok(Some(ServerEvent::Call(call))) => {
+                let id = call.id;
+                match begin(host, &talk.caller, call, CallStreams::default) {
+                    Begun::Ended(result) => talk.state.respond(id, result),
+                    Begun::Waits(waiting) => talk.waiting = Some(waiting),
+                }
+                break;
+            }
+            // Nothing else happens before a call.
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(_) => return End::Over,
+        }
+    }
+    // Of a call with streams the peer has more to say.
+    if talk.call.is_none() && talk.inbox.is_used_up() {
+        match read(talk, cx) {
+            Poll::Ready(0) => talk.ended = true,
+            Poll::Ready(len) => talk.inbox.take(len),
+            Poll::Pending => {}
+        }
+    }
+    let out = talk.state.out();
+    while !out.is_empty() {
+        match out.write(|parts| talk.writer.try_write_parts(parts)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return End::Later,
+            Err(_) => return End::Over,
+        }
+    }
+    if talk.ended && talk.state.is_idle() {
+        // It fails where the client has gone.
+        let _ = talk.writer.close_write();
+        return End::Over;
+    }
+    End::Later
+}
+
+/// Reads into the buffer what has come; nothing where the peer has ended its half or has gone.
+fn read<R: AsyncRead + Unpin, W>(talk: &mut Talk<R, W>, cx: &mut Context<'_>) -> Poll<usize> {
+    let mut room = ReadBuf::new(&mut talk.buf);
+    let outcome = Pin::new(&mut talk.reader).poll_read(cx, &mut room);
+    outcome.map(|outcome| outcome.map_or(0, |()| room.filled().len()))
+}
