@@ -2,7 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quinn::{Connection, Endpoint, Incoming, VarInt};
@@ -11,11 +11,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::refusal::refused_words;
-use super::stream::{Budget, QuicStream};
+use super::stream::{Alive, Budget, QuicStream};
 use super::tls::Stamp;
 use super::{CUT, DRAINING, Keys, RemoteLimits};
 use crate::Error;
-use crate::transport::Listener;
+use crate::transport::{Listener, Start};
 
 /// Streams that wait to be accepted; then their connections wait.
 const BACKLOG: usize = 64;
@@ -34,6 +34,7 @@ type Report = Arc<dyn Fn(Refused) + Send + Sync>;
 /// A UDP port on which peers with a certificate of the authority may call. Dropping it starts the drain.
 pub struct QuicListener {
     streams: AsyncMutex<mpsc::Receiver<QuicStream>>,
+    door: Arc<Door>,
     stop: watch::Sender<bool>,
     address: SocketAddr,
 }
@@ -72,10 +73,12 @@ impl QuicListener {
             report: Arc::new(report),
             budget: Arc::new(Budget::new(limits.held_bytes_max)),
             handshakes: AtomicUsize::new(0),
+            start: Mutex::default(),
             sender,
         });
-        let task = tokio::spawn(accept(endpoint.clone(), door, stopped));
+        let task = tokio::spawn(accept(endpoint.clone(), Arc::clone(&door), stopped));
         let listener = QuicListener {
+            door,
             streams: AsyncMutex::new(streams),
             stop,
             address,
@@ -99,10 +102,15 @@ impl Listener for QuicListener {
             None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
+
+    fn hand_over(&self, start: Start<QuicStream>) {
+        *self.door.start() = Some(start);
+    }
 }
 
 impl Drop for QuicListener {
     fn drop(&mut self) {
+        drop(self.door.start().take());
         self.stop.send_replace(true);
     }
 }
@@ -132,10 +140,29 @@ struct Door {
     report: Report,
     budget: Arc<Budget>,
     handshakes: AtomicUsize,
+    /// Where streams go at once.
+    start: Mutex<Option<Start<QuicStream>>>,
     sender: mpsc::Sender<QuicStream>,
 }
 
 impl Door {
+    fn start(&self) -> MutexGuard<'_, Option<Start<QuicStream>>> {
+        self.start.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes a stream on. `false` where nobody takes it any more.
+    async fn pass_on(&self, stream: QuicStream) -> bool {
+        let start = self.start().clone();
+        let left = match start {
+            Some(start) => start(stream),
+            None => Some(stream),
+        };
+        match left {
+            Some(stream) => self.sender.send(stream).await.is_ok(),
+            None => true,
+        }
+    }
+
     /// The keys as they are on disk now; where they cannot be read, as they were.
     fn config(&self, peer: SocketAddr) -> Arc<quinn::ServerConfig> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,7 +237,7 @@ async fn connection(
     let Some(connection) = handshake(incoming, peer, &door).await else {
         return;
     };
-    let (alive, mut ended) = mpsc::channel(1);
+    let (alive, ended) = Alive::new();
     let mut told = pin!(told(&mut stopped));
     let mut age = pin!(sleep(door.limits.age_max));
     loop {
@@ -221,7 +248,7 @@ async fn connection(
             stream = connection.accept_bi() => {
                 let Ok((send, recv)) = stream else { return };
                 let stream = QuicStream::accepted(send, recv, Arc::clone(&door.budget), alive.clone());
-                if door.sender.send(stream).await.is_err() {
+                if !door.pass_on(stream).await {
                     break;
                 }
             }
@@ -229,9 +256,10 @@ async fn connection(
     }
     // What comes now was not started, and its client is told so; what runs is finished first.
     drop(alive);
+    let mut ended = pin!(ended.wait());
     loop {
         tokio::select! {
-            _ = ended.recv() => break,
+            () = ended.as_mut() => break,
             stream = connection.accept_bi() => {
                 let Ok((mut send, mut recv)) = stream else { return };
                 // Either fails only where the client has gone.

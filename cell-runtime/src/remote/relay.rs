@@ -1,16 +1,19 @@
+use std::future::poll_fn;
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, BufReader, copy_buf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::{Closing, QuicListener, QuicStream};
-use crate::transport::{Listener, Stream, UdsStream};
+use crate::transport::{Listener, Stream, UdsStream, Writer};
+use crate::wire::{HEADER_LEN, Kind, flags};
 
 /// The most calls that are carried at once; further ones wait for their turn.
 const CALLS_MAX: usize = 512;
@@ -35,7 +38,7 @@ pub async fn relay(
     let socket: Arc<Path> = socket.into();
     let room = Arc::new(Semaphore::new(CALLS_MAX));
     let mut calls = JoinSet::new();
-    let mut shutdown = std::pin::pin!(shutdown);
+    let mut shutdown = pin!(shutdown);
     loop {
         let next = async {
             let place = Arc::clone(&room).acquire_owned().await.ok()?;
@@ -79,34 +82,141 @@ async fn connect(socket: &Path) -> io::Result<UnixStream> {
     }
 }
 
-/// Carries one call until the cell has said all, or the caller has gone.
+/// Carries one call until the cell has answered it, or the caller has gone.
 async fn carry(stream: QuicStream, cell: UnixStream) {
-    let (from_caller, mut to_caller) = stream.split();
-    let (from_cell, mut to_cell) = cell.into_split();
+    let (mut from_caller, to_caller) = stream.split();
+    let (mut from_cell, mut to_cell) = cell.into_split();
     let up = async {
-        copy_buf(
-            &mut BufReader::with_capacity(BUFFER_BYTES, from_caller),
-            &mut to_cell,
-        )
-        .await?;
-        to_cell.shutdown().await
+        let mut has_streams = false;
+        let see = |kind, frame_flags: u8| {
+            has_streams |= kind == Kind::Request as u8 && frame_flags & flags::STREAM != 0;
+            false
+        };
+        copy(&mut from_caller, &mut to_cell, see).await?;
+        // Of a call with streams it would have had more to say; otherwise it waits for the answer, which the cell would not give to
+        // a connection that has ended.
+        io::Result::Ok(has_streams)
     };
     let down = async {
-        copy_buf(
-            &mut BufReader::with_capacity(BUFFER_BYTES, from_cell),
-            &mut to_caller,
-        )
-        .await?;
-        to_caller.shutdown().await
+        let see = |kind, _| kind == Kind::Response as u8 || kind == Kind::Status as u8;
+        copy(&mut from_cell, &mut &to_caller, see).await
     };
-    let (mut up, mut down) = (std::pin::pin!(up), std::pin::pin!(down));
+    let (mut up, mut down) = (pin!(up), pin!(down));
     tokio::select! {
+        _ = &mut down => {}
         outcome = &mut up => {
-            if outcome.is_ok() {
-                // A caller that has said all waits for the answer. One that has gone ends both ways.
-                let _ = down.await;
+            if let Ok(false) = outcome {
+                tokio::select! {
+                    _ = &mut down => {}
+                    () = poll_fn(|cx| to_caller.poll_gone(cx)) => {}
+                }
             }
         }
-        _ = &mut down => {}
+    }
+}
+
+/// Copies frames until there are no more, or `see`, which is told the kind and the flags of each that has passed, says that it
+/// was the last.
+async fn copy(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    mut see: impl FnMut(u8, u8) -> bool,
+) -> io::Result<()> {
+    let mut buf = vec![0; BUFFER_BYTES];
+    let mut frames = Frames::default();
+    loop {
+        let len = from.read(&mut buf).await?;
+        if len == 0 {
+            return Ok(());
+        }
+        let is_last = frames.pass(&buf[..len], &mut see);
+        to.write_all(&buf[..len]).await?;
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// Follows the frames in a stream of bytes that come in any pieces.
+struct Frames {
+    head: [u8; HEADER_LEN],
+    /// What has come of the header.
+    have: usize,
+    /// What is left behind the header.
+    left: u64,
+}
+
+impl Default for Frames {
+    fn default() -> Frames {
+        Frames {
+            head: [0; HEADER_LEN],
+            have: 0,
+            left: 0,
+        }
+    }
+}
+
+impl Frames {
+    /// More bytes have come; `see` is told the kind and the flags of each frame that they complete. Whether it said of one that
+    /// it is enough.
+    fn pass(&mut self, mut bytes: &[u8], see: &mut impl FnMut(u8, u8) -> bool) -> bool {
+        let mut is_enough = false;
+        while !bytes.is_empty() {
+            if self.have < HEADER_LEN {
+                let len = bytes.len().min(HEADER_LEN - self.have);
+                self.head[self.have..][..len].copy_from_slice(&bytes[..len]);
+                self.have += len;
+                bytes = &bytes[len..];
+                if self.have < HEADER_LEN {
+                    break;
+                }
+                let [a, b, c, d, ..] = self.head;
+                self.left = u32::from_le_bytes([a, b, c, d]).into();
+            }
+            // Their sizes are the cell's and the caller's business.
+            let len = usize::try_from(self.left).map_or(bytes.len(), |left| left.min(bytes.len()));
+            self.left -= len as u64;
+            bytes = &bytes[len..];
+            if self.left == 0 {
+                self.have = 0;
+                is_enough |= see(self.head[4], self.head[5]);
+            }
+        }
+        is_enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_followed_through_pieces_of_any_size() {
+        let frame = |kind: Kind, flags: u8, len: u32| {
+            let mut frame = len.to_le_bytes().to_vec();
+            frame.extend([kind as u8, flags]);
+            frame.resize(HEADER_LEN + len as usize, 0xff);
+            frame
+        };
+        let all = [
+            frame(Kind::HelloAck, 0, 40),
+            frame(Kind::Items, 0, 0),
+            frame(Kind::Response, 1, 100),
+            frame(Kind::Status, 0, 0),
+        ]
+        .concat();
+        for piece in 1..=all.len() {
+            let mut frames = Frames::default();
+            let mut seen = Vec::new();
+            let mut last = Vec::new();
+            for part in all.chunks(piece) {
+                last.push(frames.pass(part, &mut |kind, flags| {
+                    seen.push((kind, flags));
+                    kind == Kind::Response as u8
+                }));
+            }
+            assert_eq!(seen, [(2, 0), (10, 0), (4, 1), (5, 0)], "{piece}");
+            assert_eq!(last.iter().filter(|last| **last).count(), 1, "{piece}");
+        }
     }
 }

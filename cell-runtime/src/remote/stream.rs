@@ -1,12 +1,11 @@
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use quinn::{ReadError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::DRAINING;
@@ -22,8 +21,78 @@ pub struct QuicStream {
     writer: QuicWriter,
 }
 
-/// Held while a stream lives; the connection's end waits until nobody holds one.
-pub(super) type Alive = mpsc::Sender<std::convert::Infallible>;
+/// Held while this side's half of a stream is not finished; the connection's end waits until nobody holds one, and the peer has
+/// what was written.
+#[derive(Clone)]
+pub(super) struct Alive {
+    /// Nothing is sent: that it exists counts.
+    _held: mpsc::Sender<std::convert::Infallible>,
+    finished: Arc<Mutex<Finished>>,
+}
+
+/// The other end of [`Alive`].
+pub(super) struct Ended {
+    held: mpsc::Receiver<std::convert::Infallible>,
+    finished: Arc<Mutex<Finished>>,
+}
+
+/// Halves that the peer may not have to the end.
+#[derive(Default)]
+struct Finished {
+    halves: Vec<SendStream>,
+    /// With so many they are gone through.
+    many: usize,
+}
+
+/// So few halves are not worth going through.
+const FINISHED_MIN: usize = 64;
+
+impl Alive {
+    pub(super) fn new() -> (Alive, Ended) {
+        let (held, receiver) = mpsc::channel(1);
+        let finished = Arc::<Mutex<Finished>>::default();
+        let ended = Ended {
+            held: receiver,
+            finished: Arc::clone(&finished),
+        };
+        let alive = Alive {
+            _held: held,
+            finished,
+        };
+        (alive, ended)
+    }
+
+    /// Keeps a half until the peer has it. A task for each would cost more than looking after many of them at times.
+    fn keep(self, half: SendStream) {
+        let mut finished = lock(&self.finished);
+        finished.halves.push(half);
+        if finished.halves.len() >= finished.many.max(FINISHED_MIN) {
+            finished.halves.retain(|half| {
+                let mut cx = Context::from_waker(Waker::noop());
+                pin!(half.stopped()).poll(&mut cx).is_pending()
+            });
+            finished.many = 2 * finished.halves.len();
+        }
+    }
+}
+
+impl Ended {
+    /// How many halves are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        lock(&self.finished).halves.len()
+    }
+
+    pub(super) async fn wait(mut self) {
+        // It ends when all that hold the other side have gone.
+        let _ = self.held.recv().await;
+        let halves = std::mem::take(&mut lock(&self.finished).halves);
+        for half in halves {
+            // Whether the peer has it, or wants none of it.
+            let _ = half.stopped().await;
+        }
+    }
+}
 
 impl QuicStream {
     /// A stream that this side opened; `draining` is set where the peer takes no more.
@@ -167,18 +236,19 @@ impl Half {
         self.gone = None;
         // It fails where the peer wants no more, or was told so already.
         let _ = send.finish();
-        if let (Some(alive), Ok(runtime)) = (self.alive.take(), Handle::try_current()) {
-            runtime.spawn(async move {
-                let _ = send.stopped().await;
-                drop(alive);
-            });
+        if let Some(alive) = self.alive.take() {
+            alive.keep(send);
         }
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl QuicWriter {
     fn lock(&self) -> MutexGuard<'_, Half> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -225,7 +295,7 @@ impl Drop for QuicWriter {
     }
 }
 
-impl AsyncWrite for QuicWriter {
+impl AsyncWrite for &QuicWriter {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

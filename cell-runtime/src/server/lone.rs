@@ -1,41 +1,48 @@
 //! A stream of one call. Nearly always the whole request is there when the stream is, and the handler does not wait: then the
 //! answer takes one poll, without anything that lasts.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::mpsc;
 
 use super::begin::{Begun, begin};
 use super::connection::{self, Talk};
 use super::{CallStreams, Host};
 use crate::transport::{Stream, Writer};
-use crate::wire::{ServerEvent, Status};
+use crate::wire::ServerEvent;
 
-pub(super) async fn serve<S: Stream>(stream: S, refusal: Option<Status>, host: Arc<Host>) {
-    let mut stream = Some((stream, refusal));
-    let later = poll_fn(|cx| {
-        // What a call that ends at once needs is not kept between polls: it would have to be moved around.
-        let later = stream.take().and_then(|(stream, refusal)| {
-            let mut talk = Talk::new(stream, refusal, &host);
-            let end = match host.drain.borrow().is_none() {
-                true => at_once(&mut talk, &host, cx),
-                false => End::Later,
-            };
-            match end {
-                End::Over => None,
-                End::Later => Some(Box::pin(connection::serve(talk, Arc::clone(&host)))),
+/// What is left of a stream whose call did not end at once.
+pub(super) type Rest = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The stream's first poll; what is left goes to `later`, which is held as long as the stream lives.
+pub(super) async fn begin_in<S: Stream>(
+    stream: S,
+    host: Arc<Host>,
+    later: mpsc::UnboundedSender<Rest>,
+) {
+    let mut stream = Some(stream);
+    poll_fn(|cx| {
+        if let Some(stream) = stream.take() {
+            // What a call that ends at once needs is not kept between polls: it would have to be moved around.
+            let mut talk = Talk::new(stream, None, &host);
+            let drains = host.drain.borrow().is_some();
+            if drains || matches!(at_once(&mut talk, &host, cx), End::Later) {
+                let (host, held) = (Arc::clone(&host), later.clone());
+                // Where the server has gone, so does the call.
+                let _ = later.send(Box::pin(async move {
+                    connection::serve(talk, host).await;
+                    drop(held);
+                }));
             }
-        });
-        Poll::Ready(later)
+        }
+        Poll::Ready(())
     })
     .await;
-    if let Some(later) = later {
-        later.await;
-    }
 }
 
 enum End {

@@ -26,12 +26,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use self::connection::Talk;
 use crate::metrics::Metrics;
-use crate::transport::{Listener, Stream};
+use crate::transport::Listener;
 use crate::vesicle::Vesicle;
 use crate::wire::{Limits, Serving, TraceParent};
 
@@ -151,6 +151,21 @@ pub async fn run_until<L: Listener>(
         drain,
     });
     let mut connections = JoinSet::new();
+    // Streams of one call that did not end at once. Each holds the sender, so that their number is that of its clones.
+    let (later, mut rests) = mpsc::unbounded_channel::<lone::Rest>();
+    let mut slow = JoinSet::new();
+    listener.hand_over({
+        let (host, later) = (Arc::clone(&host), later.clone());
+        Arc::new(move |stream| {
+            // Beside those that hold it: this function and the server.
+            if later.strong_count() - 2 >= most {
+                return Some(stream);
+            }
+            tokio::spawn(lone::begin_in(stream, Arc::clone(&host), later.clone()));
+            None
+        })
+    });
+    let holders = later.strong_count();
     let mut shutdown = pin!(shutdown);
     let limit = loop {
         tokio::select! {
@@ -158,15 +173,10 @@ pub async fn run_until<L: Listener>(
             limit = &mut shutdown => break limit,
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
-                    let refusal = (connections.len() >= most).then(|| {
+                    let refusal = (connections.len() + later.strong_count() - holders >= most).then(|| {
                         Status::overloaded(format!("{most} connections are open to this cell, the limit"))
                     });
-                    let host = Arc::clone(&host);
-                    if stream.carries_one_call() {
-                        connections.spawn(lone::serve(stream, refusal, host));
-                    } else {
-                        connections.spawn(connection::serve(Talk::new(stream, refusal, &host), host));
-                    }
+                    connections.spawn(connection::serve(Talk::new(stream, refusal, &host), Arc::clone(&host)));
                     // Those who are refused hold a connection as well until they have been told: then the backlog waits.
                     if connections.len() >= most + REFUSED_MAX {
                         connections.join_next().await;
@@ -182,12 +192,18 @@ pub async fn run_until<L: Listener>(
                 Err(error) => return Err(error),
             },
             Some(_) = connections.join_next() => {}
+            Some(rest) = rests.recv() => drop(slow.spawn(rest)),
+            Some(_) = slow.join_next() => {}
         }
     };
     // Nothing new is accepted while the open connections end; what waits in the backlog stays there for a successor.
     drop(listener);
     draining.send_replace(Some(limit));
     while connections.join_next().await.is_some() {}
+    drop(later);
+    while let Some(rest) = rests.recv().await {
+        slow.spawn(rest);
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ pub use uds::{UdsListener, UdsStream, bind_std};
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncRead;
@@ -61,10 +62,16 @@ pub trait Writer: Send + Sync + 'static {
     fn close_write(&self) -> io::Result<()>;
 }
 
+/// Takes a stream, or gives it back where there are too many.
+pub type Start<S> = Arc<dyn Fn(S) -> Option<S> + Send + Sync>;
+
 /// Something that accepts streams.
 pub trait Listener: Send + Sync + 'static {
     /// What it accepts.
     type Stream: Stream;
     /// The next stream. Dropping the future loses none.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// Streams of one call may be given to `start` as they come, without a hop to who accepts; what it gives back is accepted.
+    /// Without a way of its own a listener gives it none. Dropping the listener drops `start`.
+    fn hand_over(&self, _start: Start<Self::Stream>) {}
 }

@@ -286,3 +286,67 @@ async fn a_server_whose_time_is_over_does_not_say_that_nothing_was_started() {
         assert!(closed, "{error}, not {code}");
     }
 }
+
+/// As clients do that keep their half open until they have the answer: what they cancel, they say in a frame.
+#[tokio::test]
+async fn a_client_may_end_its_half_when_it_likes() {
+    use crate::wire::{ClientState, Hello, Limits, Request};
+
+    let mesh = Mesh::new();
+    let server = Running::start(mesh.issue("echo", false), 0, "one");
+    let identity = mesh.issue("caller", false).load().unwrap();
+    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    endpoint.set_default_client_config(identity.client(&RemoteLimits::DEFAULT).unwrap());
+    let connection = endpoint.connect(server.address, "echo").unwrap();
+    let connection = connection.await.unwrap();
+    let open = |route, end: bool| {
+        let connection = connection.clone();
+        async move {
+            let mut state = ClientState::new(&Hello::new("echo", 7, "caller"), Limits::DEFAULT);
+            let request = Request {
+                route,
+                payload: Vesicle::wrap(b"please"),
+                deadline: Instant::now() + Duration::from_secs(10),
+                trace: None,
+                streams: false,
+            };
+            state.start(Instant::now(), &request).unwrap();
+            let bytes = state.out().pending().to_vec();
+            state.out().advance(bytes.len());
+            let (mut send, recv) = connection.open_bi().await.unwrap();
+            // In pieces: what has not come cannot be answered at once.
+            for piece in bytes.chunks(20) {
+                send.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            if end {
+                send.finish().unwrap();
+            }
+            (state, send, recv)
+        }
+    };
+    let (mut state, mut send, mut recv) = open(HANG, false).await;
+    server.until_started(1).await;
+    state.cancel(1);
+    send.write_all(state.out().pending()).await.unwrap();
+    server.echo.dropped.notified().await;
+    let end = recv.read_to_end(4096).await;
+    assert!(end.is_ok(), "{end:?}");
+    // Ending the half cancels nothing; dropping the rest of the stream does.
+    let (_, send, recv) = open(HANG, true).await;
+    server.until_started(2).await;
+    drop(send);
+    let mut dropped = std::pin::pin!(server.echo.dropped.notified());
+    let early = tokio::time::timeout(Duration::from_millis(50), dropped.as_mut()).await;
+    assert!(early.is_err(), "it was cancelled");
+    drop(recv);
+    dropped.await;
+    for end in [false, true] {
+        let (mut state, mut send, mut recv) = open(ECHO, end).await;
+        let answer = recv.read_to_end(4096).await.unwrap();
+        let mut events = Vec::new();
+        state.receive(&answer, &mut events).unwrap();
+        assert_eq!(events.len(), 1, "{events:?}");
+        let _ = send.finish();
+    }
+}
