@@ -49,6 +49,7 @@ extern crate self as cell_sdk;
 mod beside;
 pub mod cell;
 pub mod client;
+mod clock;
 pub mod control;
 pub mod discovery;
 pub mod error;

@@ -250,6 +250,9 @@ impl Shared {
         } else {
             inner.prepare_look()
         };
+        if looks.is_none() {
+            inner.ask_for_bells();
+        }
         let slot = if request.streams {
             Slot::Streams(Box::default())
         } else {

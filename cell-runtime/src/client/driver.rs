@@ -195,6 +195,9 @@ fn poll_step<R: AsyncRead + Unpin>(
         }
     }
     let mut inner = (in_ring || awaits_large).then(|| shared.lock());
+    if let Some(ring) = inner.as_mut().and_then(|inner| inner.ring.as_mut()) {
+        ring.task_reads();
+    }
     let mut read = |room: &mut ReadBuf<'_>| {
         let outcome = Pin::new(&mut *reader).poll_read(cx, room);
         outcome.map_ok(|()| room.filled().len())

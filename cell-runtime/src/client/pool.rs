@@ -17,6 +17,7 @@ use super::attempt::{Attempt, Lone, OpenCall, Streams};
 use super::call::{Call, LoneCall};
 use super::carrier::Carrier;
 use super::target::{Address, Target};
+use crate::clock::SystemClock;
 use crate::discovery;
 use crate::error::Error;
 #[cfg(feature = "remote")]
@@ -24,7 +25,8 @@ use crate::remote;
 use crate::transport::UdsStream;
 use crate::vesicle::Vesicle;
 use crate::wire::{
-    CallFailure, Hello, Limits, Reply, Request, RouteId, StatusCode, TraceParent, is_none, none,
+    CallFailure, Clock, Hello, Limits, Reply, Request, RouteId, StatusCode, TraceParent, is_none,
+    none,
 };
 
 /// How long a call may take when nobody says.
@@ -36,7 +38,7 @@ const BACKOFF_MAX: Duration = Duration::from_millis(50);
 /// What a caller can ask for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallOptions {
-    /// When to give up; ten seconds from now where it is `None`.
+    /// When to give up; about ten seconds from now where it is `None`.
     pub deadline: Option<Instant>,
     /// The trace that the call belongs to.
     pub trace: Option<TraceParent>,
@@ -97,11 +99,18 @@ impl Client {
         payload: Vesicle,
         options: CallOptions,
     ) -> Result<Reply, Error> {
-        let now = Instant::now();
+        let (now, deadline) = match options.deadline {
+            Some(deadline) => (SystemClock.now(), deadline),
+            // What nobody has said need not be exact.
+            None => {
+                let now = SystemClock.about_now();
+                (now, now + DEFAULT_DEADLINE)
+            }
+        };
         let request = Request {
             route,
             payload,
-            deadline: options.deadline.unwrap_or(now + DEFAULT_DEADLINE),
+            deadline,
             trace: options.trace,
             streams: false,
         };

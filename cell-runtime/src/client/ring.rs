@@ -13,6 +13,9 @@ pub(super) struct Ring {
     junction: Junction,
     looks: CallerLooks,
     buf: Vec<u8>,
+    /// No bell is asked for, as nothing is expected: what a cell says to no call, its end, comes with a bell in any case. To ask would
+    /// take the word from the cell's core, and back with the next call.
+    rests: bool,
 }
 
 impl Ring {
@@ -21,7 +24,13 @@ impl Ring {
             junction,
             looks: CallerLooks::new(),
             buf: vec![0; READ_BYTES],
+            rests: false,
         }
+    }
+
+    /// The connection's task reads, which asks for bells.
+    pub(super) fn task_reads(&mut self) {
+        self.rests = false;
     }
 }
 
@@ -38,7 +47,9 @@ impl Shared {
         if let Some(ring) = &mut inner.ring {
             ring.looks.learn(how, found);
         }
-        inner.read_ring();
+        if !(found && inner.read_answer()) {
+            inner.read_ring();
+        }
         inner
     }
 }
@@ -77,7 +88,7 @@ impl Inner {
             Some(ring) if calls < QUIET_CALLS_MAX => {
                 // The call itself is one of them.
                 let look = ring.looks.wants(calls <= 1);
-                if look.is_some() {
+                if look.is_some() && !std::mem::take(&mut ring.rests) {
                     ring.junction.awake();
                 }
                 look
@@ -90,11 +101,40 @@ impl Inner {
         }
     }
 
+    /// Before a call is written whose caller does not look: asks for a bell, if nobody does yet.
+    pub(super) fn ask_for_bells(&mut self) {
+        if self.ring.as_ref().is_some_and(|ring| ring.rests) {
+            self.read_ring();
+        }
+    }
+
+    /// Takes in what there is. Whether nothing more is expected; otherwise [`Inner::read_ring`] has to follow.
+    fn read_answer(&mut self) -> bool {
+        let Some(mut ring) = self.ring.take() else {
+            return true;
+        };
+        let taken = match ring.junction.try_take(&mut ring.buf) {
+            Ok(Some(len @ 1..)) => {
+                let taken = self.take_in(&ring.buf[..len]);
+                self.failed = taken.err().map(|violation| violation.to_string());
+                self.failed.is_none()
+            }
+            // What is wrong with the ring is found again.
+            _ => false,
+        };
+        ring.rests =
+            taken && self.state.in_flight() == 0 && !self.state.is_finished() && !self.has_output();
+        let rests = ring.rests;
+        self.ring = Some(ring);
+        rests
+    }
+
     /// Takes in all that there is, and asks for a bell with what comes next.
     pub(super) fn read_ring(&mut self) {
         let Some(mut ring) = self.ring.take() else {
             return;
         };
+        ring.rests = false;
         loop {
             match ring.junction.try_read(&mut ring.buf) {
                 Ok(Some(len @ 1..)) => {

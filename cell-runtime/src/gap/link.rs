@@ -208,6 +208,14 @@ impl Link {
         Ok(taken)
     }
 
+    /// Reads what is there, and asks for no bells.
+    pub(super) fn try_take(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        match &mut *lock(&self.read) {
+            ReadSide::Ring(ring) => Ok(self.take(ring, buf)?),
+            ReadSide::Socket | ReadSide::Over => Ok(None),
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn ring_for_tests(&self) {
         self.socket.ring();

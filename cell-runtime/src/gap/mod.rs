@@ -99,7 +99,12 @@ impl Junction {
         burst::caller(how, || self.0.glance(|glance| !glance.is_empty()))
     }
 
-    /// Reads what is there; nothing asks for a bell.
+    /// Reads what is there, and asks for no bell with what comes next.
+    pub(crate) fn try_take(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        self.0.try_take(buf)
+    }
+
+    /// Reads what is there; where nothing is, asks for a bell.
     pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         self.0.try_read(buf)
     }

@@ -17,6 +17,7 @@ use super::begin::{Begun, Waiting, begin};
 use super::shared::{Inner, Shared};
 use super::streams::{CallStreams, ConnectionPort, Slot, take_items};
 use super::{Caller, Host};
+use crate::clock::SystemClock;
 use crate::gap::{Junction, Looker};
 use crate::spare::Scratch;
 use crate::transport::{Stream, Writer};
@@ -286,8 +287,8 @@ pub(super) struct Inbox {
     at: usize,
     end: usize,
     has_more: bool,
-    /// When it was read.
-    came: Instant,
+    /// When it came, where it has waited since.
+    came: Option<Instant>,
 }
 
 impl Inbox {
@@ -296,7 +297,7 @@ impl Inbox {
             at: 0,
             end: 0,
             has_more: false,
-            came: Instant::now(),
+            came: None,
         }
     }
 
@@ -306,7 +307,7 @@ impl Inbox {
             at: 0,
             end: len,
             has_more: true,
-            came: Instant::now(),
+            came: None,
         };
     }
 
@@ -323,7 +324,10 @@ impl Inbox {
         buf: &[u8],
     ) -> Result<Option<ServerEvent>, Violation> {
         let mut left = &buf[self.at..self.end];
-        let event = state.next(self.came, &mut left);
+        let event = match self.came {
+            None => state.next(SystemClock, &mut left),
+            Some(came) => state.next(came, &mut left),
+        };
         self.at = self.end - left.len();
         self.has_more = matches!(event, Ok(Some(_)));
         event
@@ -347,6 +351,7 @@ impl Inbox {
             }
             *full = inner.is_full();
             if *full {
+                self.came.get_or_insert_with(Instant::now);
                 return Ok(None);
             }
         }

@@ -35,12 +35,37 @@ pub(super) fn to_wire(now: Instant, deadline: Instant) -> u64 {
         .max(1)
 }
 
+/// A deadline that is so far away does with about the time.
+const ROUGH: Duration = Duration::from_secs(2);
+
+/// What time it is.
+pub trait Clock: Copy {
+    /// The time.
+    fn now(self) -> Instant;
+    /// About the time, at most some milliseconds off, where that costs less.
+    fn about_now(self) -> Instant {
+        self.now()
+    }
+}
+
+/// A clock that stands.
+impl Clock for Instant {
+    fn now(self) -> Instant {
+        self
+    }
+}
+
 /// The deadline that a REQUEST's field means.
-pub(super) fn from_wire(now: Instant, field: u64) -> Instant {
-    match field {
-        0 => now + DEFAULT_DEADLINE,
-        u64::MAX => none(now),
-        us => now + Duration::from_micros(us).min(DEADLINE_MAX),
+pub(super) fn from_wire(clock: impl Clock, field: u64) -> Instant {
+    let remaining = match field {
+        0 => DEFAULT_DEADLINE,
+        u64::MAX => return none(clock.about_now()),
+        us => Duration::from_micros(us).min(DEADLINE_MAX),
+    };
+    if remaining < ROUGH {
+        clock.now() + remaining
+    } else {
+        clock.about_now() + remaining
     }
 }
 

@@ -21,6 +21,7 @@ mod trace;
 
 pub use call::{CallFailure, ClientEvent, ClientSink, Request};
 pub use client::ClientState;
+pub use deadline::Clock;
 pub(crate) use deadline::DEFAULT_DEADLINE;
 pub(crate) use deadline::{is_none, none};
 pub use drift::drift_message;

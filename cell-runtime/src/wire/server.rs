@@ -5,8 +5,8 @@ use tokio::io::ReadBuf;
 
 use super::flow::Flow;
 use super::{
-    Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply, RouteId,
-    Status, StatusCode, TraceParent, Violation, deadline, features, flags,
+    Clock, Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply,
+    RouteId, Status, StatusCode, TraceParent, Violation, deadline, features, flags,
 };
 use crate::beside::Beside;
 use crate::vesicle::Vesicle;
@@ -131,7 +131,7 @@ impl ServerState {
     #[inline]
     pub fn next(
         &mut self,
-        now: Instant,
+        now: impl Clock,
         input: &mut &[u8],
     ) -> Result<Option<ServerEvent>, Violation> {
         while self.phase != Phase::Refused
@@ -183,7 +183,7 @@ impl ServerState {
     }
 
     #[inline]
-    fn frame(&mut self, now: Instant, frame: Frame) -> Result<Option<ServerEvent>, Violation> {
+    fn frame(&mut self, now: impl Clock, frame: Frame) -> Result<Option<ServerEvent>, Violation> {
         match frame.header.kind {
             Kind::Request if self.phase != Phase::AwaitingHello => self.request(now, frame),
             _ => self.other(&frame),
@@ -241,7 +241,7 @@ impl ServerState {
     }
 
     #[inline]
-    fn request(&mut self, now: Instant, frame: Frame) -> Result<Option<ServerEvent>, Violation> {
+    fn request(&mut self, now: impl Clock, frame: Frame) -> Result<Option<ServerEvent>, Violation> {
         let id = frame.header.call_id;
         if self.phase == Phase::GoingAway {
             // The GOAWAY has told the client, or is about to, that this call was not started.
