@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Sleep, sleep_until};
 
 use super::connection::{Inner, QUIET_CALLS_MAX, Shared};
-use crate::gap::Looker;
+use crate::gap::{Looker, Patience};
 use crate::spare::Scratch;
 use crate::wire::Violation;
 
@@ -34,6 +34,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
     let mut reads = 0;
     let mut waits = false;
     let mut looker = None;
+    let mut patience = Patience::new();
     loop {
         // A cell that always has more to say would keep the deadlines of those who wait for something else from being seen.
         let late_first = reads >= READS_IN_A_ROW_MAX;
@@ -46,6 +47,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
                 &mut reader,
                 &mut buf,
                 &mut looker,
+                &mut patience,
                 timer.as_mut(),
                 cx,
             )
@@ -159,6 +161,7 @@ fn poll_step<R: AsyncRead + Unpin>(
     reader: &mut R,
     buf: &mut [u8],
     looker: &mut Option<Looker>,
+    patience: &mut Patience,
     timer: Pin<&mut Sleep>,
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
@@ -207,6 +210,7 @@ fn poll_step<R: AsyncRead + Unpin>(
     let is_direct = direct.is_some();
     let outcome = direct.unwrap_or_else(|| read(&mut ReadBuf::new(buf)));
     if let Poll::Ready(outcome) = outcome {
+        patience.came();
         return Poll::Ready(match (inner, outcome) {
             (Some(mut inner), Ok(len)) if len > 0 => {
                 if let Some(looker) = looker {
@@ -224,6 +228,9 @@ fn poll_step<R: AsyncRead + Unpin>(
     }
     if timer.poll(cx).is_ready() {
         return Poll::Ready(Step::Deadline);
+    }
+    if !in_ring && !blocked && calls > QUIET_CALLS_MAX {
+        patience.wait(cx);
     }
     Poll::Pending
 }

@@ -8,6 +8,7 @@ mod again;
 mod beside;
 mod burst;
 mod link;
+mod patience;
 pub(crate) mod ring;
 mod sealed;
 mod segment;
@@ -24,6 +25,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use burst::Looker;
 use link::Link;
 pub use link::{LocalReader, LocalWriter};
+pub(crate) use patience::Patience;
 pub(crate) use spin::{CallerLooks, Look};
 
 /// The environment variable that keeps a process on its sockets where it says `off`.

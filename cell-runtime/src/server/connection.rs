@@ -14,16 +14,14 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::begin::{Begun, Waiting, begin};
-use super::shared::{Inner, Shared};
+use super::inbox::Inbox;
+use super::shared::{Inner, QUIET_CALLS_MAX, Shared};
 use super::streams::{CallStreams, ConnectionPort, Slot, take_items};
 use super::{Caller, Host};
-use crate::clock::SystemClock;
-use crate::gap::{Junction, Looker};
+use crate::gap::{Junction, Looker, Patience};
 use crate::spare::Scratch;
 use crate::transport::{Stream, Writer};
-use crate::wire::{
-    IdMap, IncomingCall, ServerEvent, ServerState, Serving, Status, StatusCode, Violation,
-};
+use crate::wire::{IdMap, IncomingCall, ServerEvent, ServerState, Serving, Status, StatusCode};
 
 /// How long a drained connection waits for its client to close before it does so itself.
 const LINGER: Duration = Duration::from_millis(250);
@@ -140,6 +138,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
     let mut drained = pin!(until_draining(&mut listening));
     let (mut closed, mut lingering) = (false, false);
     let mut looker = None;
+    let (mut patience, mut is_busy) = (Patience::new(), false);
     loop {
         // Asked first: a client that always has more to read would starve the other branches.
         let step = if std::mem::take(&mut goes_on) {
@@ -155,7 +154,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
                     if ended && shared.writer.poll_gone(cx).is_ready() {
                         return Poll::Ready(Step::Gone);
                     }
-                    poll_step(&shared, &mut reader, &mut buf, !ended && !inbox.has_more, &mut looker, cx)
+                    poll_step(&shared, &mut reader, &mut buf, !ended && !inbox.has_more, &mut looker, is_busy.then_some(&mut patience), cx)
                 }) => step,
                 // It may be somebody who only wants to hold what a connection costs.
                 () = handshake.as_mut(), if !greeted => return,
@@ -184,6 +183,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
             Step::Read(Ok(0) | Err(_)) | Step::Gone => return,
             Step::Read(Ok(len)) => {
                 inbox.take(len);
+                patience.came();
                 shared.lock().wrote_inline = false;
             }
             Step::Filled => {
@@ -222,6 +222,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
         // Whether the peer may have too much to read: asked before the first event, and then known from each answer.
         let mut full = true;
         let mut violated = false;
+        let mut calls = 0;
         loop {
             let event = match inbox.next(&shared, &buf, &mut full) {
                 Ok(Some(event)) => event,
@@ -240,6 +241,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
                     shared.lock().flush(&shared.writer);
                 }
                 ServerEvent::Call(call) => {
+                    calls += 1;
                     full = start(&shared, &host, &caller, call);
                 }
                 ServerEvent::Cancelled(id) => cancel(&shared, id),
@@ -255,6 +257,9 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
                     }
                 }
             }
+        }
+        if calls > 0 {
+            is_busy = calls > QUIET_CALLS_MAX;
         }
         let mut inner = shared.lock();
         if inner.state.wants_gap() {
@@ -278,84 +283,6 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
             (closed, lingering, draining) = (true, true, true);
             limit.as_mut().reset(tokio::time::Instant::now() + LINGER);
         }
-    }
-}
-
-/// What was read and not looked at yet: a peer that has too much to read already is kept waiting.
-pub(super) struct Inbox {
-    /// Where in the buffer it begins and ends.
-    at: usize,
-    end: usize,
-    has_more: bool,
-    /// When it came, where it has waited since.
-    came: Option<Instant>,
-}
-
-impl Inbox {
-    fn new() -> Inbox {
-        Inbox {
-            at: 0,
-            end: 0,
-            has_more: false,
-            came: None,
-        }
-    }
-
-    /// So many bytes were read into the buffer. Also without any there may be more: what was read to where it stays.
-    pub(super) fn take(&mut self, len: usize) {
-        *self = Inbox {
-            at: 0,
-            end: len,
-            has_more: true,
-            came: None,
-        };
-    }
-
-    /// Whether all of it was looked at.
-    pub(super) fn is_used_up(&self) -> bool {
-        self.at == self.end
-    }
-
-    /// The next event.
-    #[inline]
-    pub(super) fn event(
-        &mut self,
-        state: &mut ServerState,
-        buf: &[u8],
-    ) -> Result<Option<ServerEvent>, Violation> {
-        let mut left = &buf[self.at..self.end];
-        let event = match self.came {
-            None => state.next(SystemClock, &mut left),
-            Some(came) => state.next(came, &mut left),
-        };
-        self.at = self.end - left.len();
-        self.has_more = matches!(event, Ok(Some(_)));
-        event
-    }
-
-    /// As [`Inbox::event`], unless the peer has too much to read already.
-    #[inline]
-    fn next<W: Writer>(
-        &mut self,
-        shared: &Shared<W>,
-        buf: &[u8],
-        full: &mut bool,
-    ) -> Result<Option<ServerEvent>, Violation> {
-        if !self.has_more {
-            return Ok(None);
-        }
-        let mut inner = shared.lock();
-        if *full {
-            if inner.is_full() && !inner.blocked {
-                inner.flush(&shared.writer);
-            }
-            *full = inner.is_full();
-            if *full {
-                self.came.get_or_insert_with(Instant::now);
-                return Ok(None);
-            }
-        }
-        self.event(&mut inner.state, buf)
     }
 }
 
@@ -385,6 +312,7 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
     buf: &mut [u8],
     wants_more: bool,
     looker: &mut Option<Looker>,
+    patience: Option<&mut Patience>,
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
     let (blocked, full, idle, awaits_large) = {
@@ -439,6 +367,12 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
                 Ok(1..) if is_direct => Step::Filled,
                 outcome => Step::Read(outcome),
             });
+        }
+        if let Some(patience) = patience
+            && looker.is_none()
+            && idle
+        {
+            patience.wait(cx);
         }
     }
     Poll::Pending

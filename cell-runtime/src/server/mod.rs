@@ -4,6 +4,7 @@ mod begin;
 mod call_future;
 mod cancel;
 mod connection;
+mod inbox;
 mod load;
 mod lone;
 mod panics;

@@ -22,7 +22,7 @@ use crate::wire::{IdMap, Reply, ServerState, Status};
 const UNREAD_BYTES_MAX: usize = 32 << 20;
 
 /// With more calls in flight than these a connection is under load.
-const QUIET_CALLS_MAX: usize = 4;
+pub(super) const QUIET_CALLS_MAX: usize = 4;
 
 pub(super) struct Shared<W> {
     pub(super) inner: Mutex<Inner>,

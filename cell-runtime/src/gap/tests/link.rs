@@ -176,6 +176,26 @@ async fn a_server_whose_reading_half_is_busy_goes_on_writing() {
 }
 
 /// What a client must not take from a cell.
+/// As a client does that expects nothing more: it has taken the last answer, and asked for no bell with what follows.
+#[tokio::test]
+async fn an_end_is_noticed_also_by_who_asked_for_no_bell() {
+    let (Moved(mut reader, _writer), Moved(_reader, server_writer)) = moved().await;
+    let link = Arc::clone(&reader.0);
+    let task = tokio::spawn(async move {
+        let mut rest = Vec::new();
+        reader.read_to_end(&mut rest).await.map(|_| rest)
+    });
+    // The task sleeps in the ring, and has asked for a bell.
+    tokio::task::yield_now().await;
+    link.awake();
+    server_writer.try_write(b"answer").unwrap();
+    let mut answer = [0; 9];
+    assert_eq!(link.try_take(&mut answer).unwrap(), Some(6));
+    assert_eq!(link.try_take(&mut answer).unwrap(), None);
+    server_writer.close_write().unwrap();
+    assert_eq!(task.await.unwrap().unwrap(), b"");
+}
+
 #[test]
 fn memory_that_can_do_harm_is_refused() {
     let (_, good) = Segment::make(Layout::FRAMES).unwrap();
