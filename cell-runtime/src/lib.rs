@@ -72,6 +72,7 @@ pub mod synapse;
 #[cfg(feature = "tracing")]
 pub mod trace;
 pub mod transport;
+mod turn;
 mod typed;
 pub mod vesicle;
 pub mod wire;

@@ -16,6 +16,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::connection::{Inner, QUIET_CALLS_MAX, Shared};
 use crate::gap::{Looker, Patience};
 use crate::spare::Scratch;
+use crate::turn::others_first;
 use crate::wire::Violation;
 
 /// After so many reads without anything else the clock is looked at first.
@@ -64,7 +65,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
             Step::Woken => {
                 // Callers that were woken by one read run first; then one write sends all that they queued.
                 if !shared.one_call && !has_waited {
-                    tokio::task::yield_now().await;
+                    others_first().await;
                 }
                 let mut inner = shared.lock();
                 inner.woken = false;
@@ -101,7 +102,7 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
                 // Those who were woken run before the task finds that nothing more is there, and goes to sleep: that takes longer
                 // than what they wait for. But what could not be written is not kept waiting for those who write more.
                 if !shared.lock().has_output() {
-                    tokio::task::yield_now().await;
+                    others_first().await;
                     waits = true;
                 }
             }

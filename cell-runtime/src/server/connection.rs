@@ -21,6 +21,7 @@ use super::{Caller, Host};
 use crate::gap::{Junction, Looker, Patience};
 use crate::spare::Scratch;
 use crate::transport::{Stream, Writer};
+use crate::turn::others_first;
 use crate::wire::{IdMap, IncomingCall, ServerEvent, ServerState, Serving, Status, StatusCode};
 
 /// How long a drained connection waits for its client to close before it does so itself.
@@ -164,7 +165,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
         };
         match step {
             Step::Woken => {
-                tokio::task::yield_now().await;
+                others_first().await;
                 let mut inner = shared.lock();
                 inner.woken = false;
                 inner.wrote_inline = false;
