@@ -2,7 +2,6 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +17,7 @@ use super::ring::{Consumer, Lie, Producer};
 use super::segment::{Direction, Glance, Layout, Mapped, Segment};
 use super::sleepers::Sleepers;
 use super::socket::Socket;
+use super::switch::Switch;
 use crate::beside::Place;
 use crate::vesicle::Vesicle;
 
@@ -52,18 +52,6 @@ enum WriteSide {
     Ring(Producer<Mapped>),
     /// The ring was given back.
     Over,
-}
-
-/// The writing side moves into the ring after so many more bytes.
-struct Switch {
-    /// Bytes before the frame that the descriptor belongs to.
-    before: usize,
-    after: usize,
-    ring: Producer<Mapped>,
-    /// Travels with the first byte of that frame.
-    descriptor: Option<OwnedFd>,
-    /// The other side has asked for a bell, which cannot be rung between frames.
-    bell_due: bool,
 }
 
 #[derive(Default)]
@@ -210,10 +198,10 @@ impl Link {
 
     /// Reads what is there, and asks for no bells.
     pub(super) fn try_take(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
-        match &mut *lock(&self.read) {
-            ReadSide::Ring(ring) => Ok(self.take(ring, buf)?),
-            ReadSide::Socket | ReadSide::Over => Ok(None),
-        }
+        let ReadSide::Ring(ring) = &mut *lock(&self.read) else {
+            return Ok(None);
+        };
+        Ok(self.take(ring, buf)?)
     }
 
     #[cfg(test)]
@@ -479,25 +467,5 @@ impl Drop for LocalWriter {
     fn drop(&mut self) {
         // Where it fails the other side has gone already.
         let _ = self.close_write();
-    }
-}
-
-impl Switch {
-    fn write(&mut self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
-        let bytes = &bytes[..self.after.min(bytes.len())];
-        let len = match &self.descriptor {
-            Some(_) if self.before > 0 => {
-                socket.try_write(&bytes[..self.before.min(bytes.len())])?
-            }
-            Some(descriptor) => {
-                let len = socket.try_write_with(bytes, descriptor)?;
-                self.descriptor = None;
-                len
-            }
-            None => socket.try_write(bytes)?,
-        };
-        self.before = self.before.saturating_sub(len);
-        self.after -= len;
-        Ok(len)
     }
 }

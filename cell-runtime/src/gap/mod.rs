@@ -15,6 +15,7 @@ mod segment;
 mod sleepers;
 mod socket;
 mod spin;
+mod switch;
 #[cfg(test)]
 mod tests;
 

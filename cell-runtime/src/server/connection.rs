@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -124,10 +124,10 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
     // However the connection ends, its calls end with it.
     let _guard = AbortOnDrop(Arc::clone(&shared));
     if let Some(call) = call {
-        start(&shared, &host, &caller, call);
+        drop(start(&shared, &host, &caller, call));
     }
     if let Some(waiting) = waiting {
-        wait_for(&shared, waiting);
+        wait_for(&shared, &mut shared.lock(), waiting);
     }
     // What was read, or said already, is looked at before anything is waited for.
     let mut goes_on = one_call;
@@ -224,8 +224,9 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
         let mut full = true;
         let mut violated = false;
         let mut calls = 0;
+        let mut inner = shared.lock();
         loop {
-            let event = match inbox.next(&shared, &buf, &mut full) {
+            let event = match inbox.next(&mut inner, &shared.writer, &buf, &mut full) {
                 Ok(Some(event)) => event,
                 Ok(None) => break,
                 Err(_) => {
@@ -239,21 +240,31 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
                     caller.name = hello.client.into();
                     // Sent before the first call is started: a client whose connection ends without it may send its
                     // calls again.
-                    shared.lock().flush(&shared.writer);
+                    inner.flush(&shared.writer);
                 }
                 ServerEvent::Call(call) => {
                     calls += 1;
-                    full = start(&shared, &host, &caller, call);
+                    drop(inner);
+                    inner = start(&shared, &host, &caller, call);
+                    full = inner.is_full();
                 }
-                ServerEvent::Cancelled(id) => cancel(&shared, id),
-                ServerEvent::Items(id, items) => take_items(&shared, &host.load, id, items),
-                ServerEvent::Ended(id) => shared.lock().with_slot(id, Slot::end),
-                ServerEvent::Credit(id) => shared.lock().with_slot(id, Slot::wake_writer),
+                ServerEvent::Cancelled(id) => {
+                    drop(inner);
+                    cancel(&shared, id);
+                    inner = shared.lock();
+                }
+                ServerEvent::Items(id, items) => {
+                    drop(inner);
+                    take_items(&shared, &host.load, id, items);
+                    inner = shared.lock();
+                }
+                ServerEvent::Ended(id) => inner.with_slot(id, Slot::end),
+                ServerEvent::Credit(id) => inner.with_slot(id, Slot::wake_writer),
                 ServerEvent::Gap => {
                     if let Some(junction) = &junction {
                         junction.accepted();
                         let beside = || Box::new(junction.clone());
-                        shared.lock().state.set_beside(beside(), beside());
+                        inner.state.set_beside(beside(), beside());
                         looker = Some(Looker::new(junction.clone()));
                     }
                 }
@@ -262,7 +273,6 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
         if calls > 0 {
             is_busy = calls > QUIET_CALLS_MAX;
         }
-        let mut inner = shared.lock();
         if inner.state.wants_gap() {
             inner.offer_gap(junction.as_ref());
         }
@@ -379,13 +389,13 @@ fn poll_step<W: Writer, R: AsyncRead + Unpin>(
     Poll::Pending
 }
 
-/// Starts a call; one that has not ended at once gets a task. Whether the peer has too much to read then.
-fn start<W: Writer>(
-    shared: &Arc<Shared<W>>,
+/// Starts a call; one that has not ended at once gets a task.
+fn start<'a, W: Writer>(
+    shared: &'a Arc<Shared<W>>,
     host: &Host,
     caller: &Caller,
     call: IncomingCall,
-) -> bool {
+) -> MutexGuard<'a, Inner> {
     let id = call.id;
     let streams = || {
         let mut inner = shared.lock();
@@ -396,25 +406,25 @@ fn start<W: Writer>(
             id,
         })
     };
-    match begin(host, caller, call, streams) {
+    let begun = begin(host, caller, call, streams);
+    let mut inner = shared.lock();
+    match begun {
         Begun::Ended(result) => {
-            let mut inner = shared.lock();
             inner.forget(id);
             inner.state.respond(id, result);
-            inner.is_full()
         }
-        Begun::Waits(waiting) => wait_for(shared, waiting),
+        Begun::Waits(waiting) => wait_for(shared, &mut inner, waiting),
     }
+    inner
 }
 
-/// Gives a call that waits a task of its own. Whether the peer has too much to read then.
-fn wait_for<W: Writer>(shared: &Arc<Shared<W>>, waiting: Waiting) -> bool {
-    let mut inner = shared.lock();
+/// Gives a call that waits a task of its own.
+fn wait_for<W: Writer>(shared: &Arc<Shared<W>>, inner: &mut Inner, waiting: Waiting) {
     let id = waiting.id;
     if waiting.has_streams && !inner.streams.contains(id) {
         // Its caller's items were no archive of what it takes: it is answered already.
         shared.metrics.ended(false);
-        return inner.is_full();
+        return;
     }
     let on_end = Arc::clone(shared);
     let token = waiting.token.clone();
@@ -425,7 +435,6 @@ fn wait_for<W: Writer>(shared: &Arc<Shared<W>>, waiting: Waiting) -> bool {
         on_end.finish(id, result, began);
     });
     inner.running.insert(id, (task.abort_handle(), token));
-    inner.is_full()
 }
 
 pub(super) fn cancel<W: Writer>(shared: &Shared<W>, id: u64) {

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use super::shared::Shared;
+use super::shared::Inner;
 use crate::clock::SystemClock;
 use crate::transport::Writer;
 use crate::wire::{ServerEvent, ServerState, Violation};
@@ -59,7 +59,8 @@ impl Inbox {
             Some(came) => state.next(came, &mut left),
         };
         self.at = self.end - left.len();
-        self.has_more = matches!(event, Ok(Some(_)));
+        // What was read to where it stays is looked at with the first event.
+        self.has_more = !left.is_empty() && matches!(event, Ok(Some(_)));
         event
     }
 
@@ -67,17 +68,17 @@ impl Inbox {
     #[inline]
     pub(super) fn next<W: Writer>(
         &mut self,
-        shared: &Shared<W>,
+        inner: &mut Inner,
+        writer: &W,
         buf: &[u8],
         full: &mut bool,
     ) -> Result<Option<ServerEvent>, Violation> {
         if !self.has_more {
             return Ok(None);
         }
-        let mut inner = shared.lock();
         if *full {
             if inner.is_full() && !inner.blocked {
-                inner.flush(&shared.writer);
+                inner.flush(writer);
             }
             *full = inner.is_full();
             if *full {

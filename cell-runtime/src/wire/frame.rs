@@ -27,6 +27,22 @@ pub struct Frame {
     pub payload: Vesicle,
 }
 
+/// A frame where it was read, without an extension.
+pub(super) struct Whole<'a> {
+    pub(super) header: Header,
+    pub(super) payload: &'a [u8],
+}
+
+impl Whole<'_> {
+    pub(super) fn to_frame(&self) -> Frame {
+        Frame {
+            header: self.header,
+            ext: Vec::new(),
+            payload: Vesicle::wrap(self.payload),
+        }
+    }
+}
+
 /// Appends a frame to `out`; the header's lengths are set here.
 pub fn encode_frame(header: Header, ext: &[u8], payload: &[u8], out: &mut Vec<u8>) {
     out.reserve(HEADER_LEN + ext.len() + payload.len());
@@ -80,7 +96,7 @@ impl FrameDecoder {
     #[inline]
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
         match self.whole(input)? {
-            Some(frame) => Ok(Some(frame)),
+            Some(whole) => Ok(Some(whole.to_frame())),
             None if input.is_empty() && self.open.is_none() => Ok(None),
             None => self.next_in_pieces(input),
         }
@@ -157,7 +173,7 @@ impl FrameDecoder {
 
     /// Takes a frame that lies in `input` as a whole, as most do. What is large, beside, or has an extension is not for here.
     #[inline]
-    fn whole(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
+    pub(super) fn whole<'a>(&self, input: &mut &'a [u8]) -> Result<Option<Whole<'a>>, Violation> {
         let is_between = self.open.is_none() && self.head_len == 0;
         let Some((head, rest)) = input.split_first_chunk().filter(|_| is_between) else {
             return Ok(None);
@@ -169,11 +185,7 @@ impl FrameDecoder {
         }
         let (payload, rest) = rest.split_at(len);
         *input = rest;
-        Ok(Some(Frame {
-            header,
-            ext: Vec::new(),
-            payload: Vesicle::wrap(payload),
-        }))
+        Ok(Some(Whole { header, payload }))
     }
 
     /// Whether [`FrameDecoder::fill`] would read.

@@ -1,62 +1,16 @@
-use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::io::ReadBuf;
 
 use super::flow::Flow;
+use super::frame::Whole;
 use super::{
-    Clock, Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, Kind, Limits, Outbox, Reply,
-    RouteId, Status, StatusCode, TraceParent, Violation, deadline, features, flags,
+    Clock, Frame, FrameDecoder, Header, Hello, HelloAck, IdMap, IncomingCall, Kind, Limits, Outbox,
+    Reply, ServerEvent, Serving, Status, StatusCode, TraceParent, Violation, deadline, features,
+    flags,
 };
 use crate::beside::Beside;
 use crate::vesicle::Vesicle;
-
-/// What a server tells its peers it is.
-#[derive(Clone, Debug)]
-pub struct Serving {
-    /// The name of the cell.
-    pub cell: Arc<str>,
-    /// The fingerprint of its service; zero accepts any client.
-    pub fingerprint: u64,
-    /// Why it takes no further client, if it does not.
-    pub refusal: Option<Status>,
-}
-
-/// A call to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IncomingCall {
-    /// The call's number on this connection.
-    pub id: u64,
-    /// The route's fingerprint.
-    pub route: RouteId,
-    /// When the caller gives up, by this side's clock.
-    pub deadline: Instant,
-    /// The caller's trace context.
-    pub trace: Option<TraceParent>,
-    /// The archive of the arguments, not validated yet.
-    pub payload: Vesicle,
-    /// Items go with it: [`ServerState::started`] lets the caller send its own.
-    pub streams: bool,
-}
-
-/// What the I/O around a [`ServerState`] has to act on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerEvent {
-    /// The handshake succeeded.
-    Accepted(Hello),
-    /// Start this call.
-    Call(IncomingCall),
-    /// Stop this call: its caller has gone, or has sent more than there is room for.
-    Cancelled(u64),
-    /// A batch of the caller's items: the archive of a `Vec`, not validated yet.
-    Items(u64, Vesicle),
-    /// The caller's items are complete.
-    Ended(u64),
-    /// The caller lets more items be sent.
-    Credit(u64),
-    /// The client goes on in the shared memory that it was offered.
-    Gap,
-}
 
 /// A call in flight.
 #[derive(Debug, Default)]
@@ -134,10 +88,20 @@ impl ServerState {
         now: impl Clock,
         input: &mut &[u8],
     ) -> Result<Option<ServerEvent>, Violation> {
-        while self.phase != Phase::Refused
-            && let Some(frame) = self.decoder.next(input)?
-        {
-            let event = self.frame(now, frame)?;
+        while self.phase != Phase::Refused {
+            // Nearly always a call that lies there as a whole: it is taken without a frame in between.
+            let event = match self.decoder.whole(input)? {
+                Some(Whole { header, payload })
+                    if header.kind == Kind::Request && self.phase != Phase::AwaitingHello =>
+                {
+                    self.request(now, &header, &[], Vesicle::wrap(payload))?
+                }
+                Some(whole) => self.frame(now, whole.to_frame())?,
+                None => match self.decoder.next(input)? {
+                    Some(frame) => self.frame(now, frame)?,
+                    None => break,
+                },
+            };
             if matches!(event, Some(ServerEvent::Gap)) {
                 // What follows on the socket are bells.
                 *input = &[];
@@ -182,10 +146,11 @@ impl ServerState {
         self.gap = Gap::Unable;
     }
 
-    #[inline]
     fn frame(&mut self, now: impl Clock, frame: Frame) -> Result<Option<ServerEvent>, Violation> {
         match frame.header.kind {
-            Kind::Request if self.phase != Phase::AwaitingHello => self.request(now, frame),
+            Kind::Request if self.phase != Phase::AwaitingHello => {
+                self.request(now, &frame.header, &frame.ext, frame.payload)
+            }
             _ => self.other(&frame),
         }
     }
@@ -241,8 +206,14 @@ impl ServerState {
     }
 
     #[inline]
-    fn request(&mut self, now: impl Clock, frame: Frame) -> Result<Option<ServerEvent>, Violation> {
-        let id = frame.header.call_id;
+    fn request(
+        &mut self,
+        now: impl Clock,
+        header: &Header,
+        ext: &[u8],
+        payload: Vesicle,
+    ) -> Result<Option<ServerEvent>, Violation> {
+        let id = header.call_id;
         if self.phase == Phase::GoingAway {
             // The GOAWAY has told the client, or is about to, that this call was not started.
             return Ok(None);
@@ -254,26 +225,26 @@ impl ServerState {
             )));
         }
         self.last_started = id;
-        if let Some(message) = self.too_much(frame.payload.len()) {
+        if let Some(message) = self.too_much(payload.len()) {
             self.put_status(id, &Status::overloaded(message));
             return Ok(None);
         }
-        let trace = (frame.header.flags & flags::TRACE != 0)
-            .then(|| TraceParent::decode(&frame.ext))
+        let trace = (header.flags & flags::TRACE != 0)
+            .then(|| TraceParent::decode(ext))
             .flatten();
-        let streams = frame.header.flags & flags::STREAM != 0;
+        let streams = header.flags & flags::STREAM != 0;
         let call = InFlight {
-            bytes: frame.payload.len(),
+            bytes: payload.len(),
             flow: streams.then(|| Box::new(Flow::server())),
         };
         self.calls.insert(id, call);
-        self.request_bytes += frame.payload.len();
+        self.request_bytes += payload.len();
         Ok(Some(ServerEvent::Call(IncomingCall {
             id,
-            route: frame.header.route,
-            deadline: deadline::from_wire(now, frame.header.deadline_us),
+            route: header.route,
+            deadline: deadline::from_wire(now, header.deadline_us),
             trace,
-            payload: frame.payload,
+            payload,
             streams,
         })))
     }
