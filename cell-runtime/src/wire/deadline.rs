@@ -42,7 +42,7 @@ const ROUGH: Duration = Duration::from_secs(2);
 pub trait Clock: Copy {
     /// The time.
     fn now(self) -> Instant;
-    /// About the time, at most some milliseconds off, where that costs less.
+    /// About the time: at most some milliseconds ago, where that costs less. It never lies ahead, so that no deadline is passed on too late.
     fn about_now(self) -> Instant {
         self.now()
     }
