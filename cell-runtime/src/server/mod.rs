@@ -159,7 +159,7 @@ pub async fn run_until<L: Listener>(
         let (host, later) = (Arc::clone(&host), later.clone());
         Arc::new(move |stream| {
             // Beside those that hold it: this function and the server.
-            if later.strong_count() - 2 >= most {
+            if later.strong_count() >= most.saturating_add(2) {
                 return Some(stream);
             }
             tokio::spawn(lone::begin_in(stream, Arc::clone(&host), later.clone()));
@@ -174,7 +174,7 @@ pub async fn run_until<L: Listener>(
             limit = &mut shutdown => break limit,
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
-                    let refusal = (connections.len() + later.strong_count() - holders >= most).then(|| {
+                    let refusal = (connections.len() + later.strong_count().saturating_sub(holders) >= most).then(|| {
                         Status::overloaded(format!("{most} connections are open to this cell, the limit"))
                     });
                     connections.spawn(connection::serve(Talk::new(stream, refusal, &host), Arc::clone(&host)));
