@@ -20,7 +20,7 @@ impl Carrier {
         match self {
             Carrier::Shared(connection) => connection.call_at(now, request).await,
             #[cfg(feature = "remote")]
-            Carrier::Remote(connection) => connection.call(now, request).await,
+            Carrier::Remote(connection) => connection.call(request).await,
         }
     }
 

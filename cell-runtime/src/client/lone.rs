@@ -15,6 +15,9 @@ use crate::wire::{
     CallFailure, ClientEvent, ClientSink, ClientState, Hello, Limits, Reply, Request,
 };
 
+/// After so many reads the clock is looked at: a server that always has more to say would keep the deadline from being seen.
+const READS_IN_A_ROW_MAX: u32 = 32;
+
 /// Makes a call on a stream that carries no other; this side's half ends behind the request. Dropping the future drops the
 /// stream, which cancels the call at the other side.
 pub(crate) async fn call_alone<S: Stream>(
@@ -38,21 +41,26 @@ pub(crate) async fn call_alone<S: Stream>(
     };
     let mut timer = pin!(sleep_until(request.deadline.into()));
     poll_fn(|cx| {
-        loop {
+        let mut goes_on = true;
+        for _ in 0..READS_IN_A_ROW_MAX {
             talk.write(cx);
             // What came is worth more than that the deadline has passed meanwhile.
             let progress = talk.read(cx);
             if let Some(outcome) = talk.answer.0.take() {
                 return Poll::Ready(outcome);
             }
-            if progress.is_pending() {
+            goes_on = progress.is_ready();
+            if !goes_on {
                 break;
             }
         }
-        timer
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(CallFailure::DeadlineExceeded))
+        if timer.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(CallFailure::DeadlineExceeded));
+        }
+        if goes_on {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     })
     .await
 }

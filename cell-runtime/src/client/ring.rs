@@ -114,11 +114,13 @@ impl Inner {
             return true;
         };
         let taken = match ring.junction.try_take(&mut ring.buf) {
-            Ok(Some(len @ 1..)) => {
-                let taken = self.take_in(&ring.buf[..len]);
-                self.failed = taken.err().map(|violation| violation.to_string());
-                self.failed.is_none()
-            }
+            Ok(Some(len @ 1..)) => match self.take_in(&ring.buf[..len]) {
+                Ok(()) => self.failed.is_none(),
+                Err(violation) => {
+                    self.failed = Some(violation.to_string());
+                    false
+                }
+            },
             // What is wrong with the ring is found again.
             _ => false,
         };

@@ -63,9 +63,11 @@ impl RemoteConnection {
     }
 
     /// Makes a call. Dropping the future cancels it at the other side.
-    pub(crate) async fn call(&self, now: Instant, request: &Request) -> Result<Reply, CallFailure> {
+    pub(crate) async fn call(&self, request: &Request) -> Result<Reply, CallFailure> {
         let stream = self.stream(request).await?;
         let inner = &*self.0;
+        // It may have waited for its turn.
+        let now = Instant::now();
         match call_alone(stream, &inner.hello, inner.limits, now, request).await {
             Err(CallFailure::NotStarted(reason)) => Err(self.unanswered(reason)),
             outcome => outcome,

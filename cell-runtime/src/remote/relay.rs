@@ -87,15 +87,20 @@ async fn carry(stream: QuicStream, cell: UnixStream) {
     let (mut from_caller, to_caller) = stream.split();
     let (mut from_cell, mut to_cell) = cell.into_split();
     let up = async {
-        let mut has_streams = false;
+        // Whether the cell has all of a call that has one answer, and nothing else.
+        let mut is_asked = false;
         let see = |kind, frame_flags: u8| {
-            has_streams |= kind == Kind::Request as u8 && frame_flags & flags::STREAM != 0;
+            is_asked = match kind {
+                kind if kind == Kind::Request as u8 => frame_flags & flags::STREAM == 0,
+                kind if kind == Kind::Cancel as u8 => false,
+                _ => is_asked,
+            };
             false
         };
-        copy(&mut from_caller, &mut to_cell, see).await?;
-        // Of a call with streams it would have had more to say; otherwise it waits for the answer, which the cell would not give to
-        // a connection that has ended.
-        io::Result::Ok(has_streams)
+        let is_whole = copy(&mut from_caller, &mut to_cell, see).await?;
+        // Who asked so waits for the answer, which the cell would not give to a connection that has ended. Others have gone: of a
+        // call with streams they would have had more to say.
+        io::Result::Ok(is_asked && is_whole)
     };
     let down = async {
         let see = |kind, _| kind == Kind::Response as u8 || kind == Kind::Status as u8;
@@ -105,7 +110,7 @@ async fn carry(stream: QuicStream, cell: UnixStream) {
     tokio::select! {
         _ = &mut down => {}
         outcome = &mut up => {
-            if let Ok(false) = outcome {
+            if let Ok(true) = outcome {
                 tokio::select! {
                     _ = &mut down => {}
                     () = poll_fn(|cx| to_caller.poll_gone(cx)) => {}
@@ -116,23 +121,23 @@ async fn carry(stream: QuicStream, cell: UnixStream) {
 }
 
 /// Copies frames until there are no more, or `see`, which is told the kind and the flags of each that has passed, says that it
-/// was the last.
+/// was the last. Whether the last one was whole.
 async fn copy(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
     mut see: impl FnMut(u8, u8) -> bool,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let mut buf = vec![0; BUFFER_BYTES];
     let mut frames = Frames::default();
     loop {
         let len = from.read(&mut buf).await?;
         if len == 0 {
-            return Ok(());
+            return Ok(frames.have == 0);
         }
         let is_last = frames.pass(&buf[..len], &mut see);
         to.write_all(&buf[..len]).await?;
         if is_last {
-            return Ok(());
+            return Ok(true);
         }
     }
 }

@@ -67,13 +67,16 @@ impl Alive {
         let mut finished = lock(&self.finished);
         finished.halves.push(half);
         if finished.halves.len() >= finished.many.max(FINISHED_MIN) {
-            finished.halves.retain(|half| {
-                let mut cx = Context::from_waker(Waker::noop());
-                pin!(half.stopped()).poll(&mut cx).is_pending()
-            });
-            finished.many = 2 * finished.halves.len();
+            finished.halves.retain(|half| !is_done_with(half));
+            finished.many = finished.halves.len() + FINISHED_MIN;
         }
     }
+}
+
+/// Whether the peer has all of it, or has stopped it, or the connection is lost.
+fn is_done_with(half: &SendStream) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    pin!(half.stopped()).poll(&mut cx).is_ready()
 }
 
 impl Ended {
@@ -202,6 +205,8 @@ struct Half {
     waker: Waker,
     /// Ready once the peer has stopped it, or lost it with the connection.
     gone: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+    /// The peer has stopped it.
+    stopped: bool,
     alive: Option<Alive>,
 }
 
@@ -211,6 +216,7 @@ impl Half {
             send: Some(send),
             waker: Waker::noop().clone(),
             gone: None,
+            stopped: false,
             alive,
         }
     }
@@ -223,7 +229,10 @@ impl Half {
             .poll_write(&mut Context::from_waker(&self.waker), bytes)
             .map_err(|error| match error {
                 // The conformance of transports: a reader that has gone is a broken pipe.
-                WriteError::Stopped(_) => io::ErrorKind::BrokenPipe.into(),
+                WriteError::Stopped(_) => {
+                    self.stopped = true;
+                    io::ErrorKind::BrokenPipe.into()
+                }
                 error => error.into(),
             })
     }
@@ -236,7 +245,8 @@ impl Half {
         self.gone = None;
         // It fails where the peer wants no more, or was told so already.
         let _ = send.finish();
-        if let Some(alive) = self.alive.take() {
+        // A stopped one is of use to nobody: it is reset with the value, and its place is free.
+        if let Some(alive) = self.alive.take().filter(|_| !self.stopped) {
             alive.keep(send);
         }
     }
@@ -280,7 +290,9 @@ impl Writer for QuicWriter {
                 let _ = stopped.await;
             })
         });
-        gone.as_mut().poll(cx)
+        let gone = gone.as_mut().poll(cx);
+        half.stopped |= gone.is_ready();
+        gone
     }
 
     fn close_write(&self) -> io::Result<()> {
@@ -291,7 +303,12 @@ impl Writer for QuicWriter {
 
 impl Drop for QuicWriter {
     fn drop(&mut self) {
-        self.lock().finish();
+        let mut half = self.lock();
+        // Without an answer: nearly always since nobody wants one.
+        if let Some(send) = half.send.as_ref().filter(|_| half.alive.is_some()) {
+            half.stopped |= is_done_with(send);
+        }
+        half.finish();
     }
 }
 

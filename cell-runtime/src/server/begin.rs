@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use tokio::time::timeout_at;
 use super::load::Permit;
 use super::panics::{CatchPanic, catch};
 use super::{CallContext, CallStreams, Caller, CancelToken, Host};
+use crate::metrics::Metrics;
 use crate::wire::{IncomingCall, Reply, Status, StatusCode};
 
 /// What became of a call at once.
@@ -32,6 +34,29 @@ pub(super) struct Waiting {
     deadline: Instant,
     future: CatchPanic,
     permit: Permit,
+}
+
+/// A call that waits and that nobody looks after yet: where that does not happen it ends as one whose caller has gone.
+pub(super) struct Unattended(Option<Waiting>, Arc<Metrics>);
+
+impl Unattended {
+    pub(super) fn new(waiting: Waiting, metrics: &Arc<Metrics>) -> Unattended {
+        Unattended(Some(waiting), Arc::clone(metrics))
+    }
+
+    /// Somebody does now.
+    pub(super) fn take(mut self) -> Option<Waiting> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unattended {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.0.take() {
+            waiting.token.cancel();
+            self.1.ended(false);
+        }
+    }
 }
 
 impl Waiting {

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::begin::{Begun, Waiting, begin};
+use super::begin::{Begun, Unattended, Waiting, begin};
 use super::inbox::Inbox;
 use super::shared::{Inner, QUIET_CALLS_MAX, Shared};
 use super::streams::{CallStreams, ConnectionPort, Slot, take_items};
@@ -47,7 +47,7 @@ pub(super) struct Talk<R, W> {
     /// A call that is to begin.
     pub(super) call: Option<IncomingCall>,
     /// A call that has begun.
-    pub(super) waiting: Option<Waiting>,
+    pub(super) waiting: Option<Unattended>,
 }
 
 impl<R: AsyncRead + Unpin, W: Writer> Talk<R, W> {
@@ -126,7 +126,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
     if let Some(call) = call {
         drop(start(&shared, &host, &caller, call));
     }
-    if let Some(waiting) = waiting {
+    if let Some(waiting) = waiting.and_then(Unattended::take) {
         wait_for(&shared, &mut shared.lock(), waiting);
     }
     // What was read, or said already, is looked at before anything is waited for.
@@ -283,12 +283,15 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
         if inner.broken || violated || abandoned {
             return;
         }
+        // It says no more, and waits for nothing.
+        if ended && !closed && inner.state.in_flight() == 0 && inner.state.out().is_empty() {
+            // It fails where the client has gone.
+            let _ = shared.writer.close_write();
+            return;
+        }
         // Half-closed first: closing with unread requests in the buffer could cost the client what was just written.
         if !closed && inner.is_over() && inner.state.out().is_empty() {
             if !inner.closed && shared.writer.close_write().is_err() {
-                return;
-            }
-            if ended {
                 return;
             }
             (closed, lingering, draining) = (true, true, true);

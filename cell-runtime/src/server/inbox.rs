@@ -61,6 +61,10 @@ impl Inbox {
         self.at = self.end - left.len();
         // What was read to where it stays is looked at with the first event.
         self.has_more = !left.is_empty() && matches!(event, Ok(Some(_)));
+        if self.has_more {
+            // Others are worked on first.
+            self.came.get_or_insert_with(Instant::now);
+        }
         event
     }
 

@@ -2,15 +2,16 @@
 //! answer takes one poll, without anything that lasts.
 
 use std::future::{Future, poll_fn};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 
-use super::begin::{Begun, begin};
+use super::begin::{Begun, Unattended, begin};
 use super::connection::{self, Talk};
 use super::{CallStreams, Host};
 use crate::transport::{Stream, Writer};
@@ -20,23 +21,45 @@ use crate::wire::ServerEvent;
 pub(super) type Rest = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The stream's first poll; what is left goes to `later`, which is held as long as the stream lives.
+/// Counts a stream as long as it lives.
+pub(super) struct Counted(Arc<Host>);
+
+impl Counted {
+    /// Nothing where there are `most` already.
+    pub(super) fn new(host: &Arc<Host>, most: usize) -> Option<Counted> {
+        let add = |open: usize| (open < most).then_some(open + 1);
+        host.lone
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .ok()?;
+        Some(Counted(Arc::clone(host)))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.lone.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The stream's first poll; what is left goes to `later`, which is held as long as the stream lives.
 pub(super) async fn begin_in<S: Stream>(
     stream: S,
-    host: Arc<Host>,
+    counted: Counted,
     later: mpsc::UnboundedSender<Rest>,
 ) {
-    let mut stream = Some(stream);
+    let mut first = Some((stream, counted));
     poll_fn(|cx| {
-        if let Some(stream) = stream.take() {
+        if let Some((stream, counted)) = first.take() {
+            let host = &counted.0;
             // What a call that ends at once needs is not kept between polls: it would have to be moved around.
-            let mut talk = Talk::new(stream, None, &host);
+            let mut talk = Talk::new(stream, None, host);
             let drains = host.drain.borrow().is_some();
-            if drains || matches!(at_once(&mut talk, &host, cx), End::Later) {
-                let (host, held) = (Arc::clone(&host), later.clone());
+            if drains || matches!(at_once(&mut talk, host, cx), End::Later) {
+                let (host, held) = (Arc::clone(host), later.clone());
                 // Where the server has gone, so does the call.
                 let _ = later.send(Box::pin(async move {
                     connection::serve(talk, host).await;
-                    drop(held);
+                    drop((held, counted));
                 }));
             }
         }
@@ -59,8 +82,8 @@ fn at_once<R: AsyncRead + Unpin, W: Writer>(
     cx: &mut Context<'_>,
 ) -> End {
     match read(talk, cx) {
-        Poll::Ready(0) => return End::Over,
-        Poll::Ready(len) => talk.inbox.take(len),
+        Poll::Ready(Ok(0) | Err(_)) => return End::Over,
+        Poll::Ready(Ok(len)) => talk.inbox.take(len),
         Poll::Pending => return End::Later,
     }
     loop {
@@ -78,7 +101,9 @@ fn at_once<R: AsyncRead + Unpin, W: Writer>(
                 let id = call.id;
                 match begin(host, &talk.caller, call, CallStreams::default) {
                     Begun::Ended(result) => talk.state.respond(id, result),
-                    Begun::Waits(waiting) => talk.waiting = Some(waiting),
+                    Begun::Waits(waiting) => {
+                        talk.waiting = Some(Unattended::new(waiting, &host.options.metrics));
+                    }
                 }
                 break;
             }
@@ -91,8 +116,10 @@ fn at_once<R: AsyncRead + Unpin, W: Writer>(
     // Of a call with streams the peer has more to say.
     if talk.call.is_none() && talk.inbox.is_used_up() {
         match read(talk, cx) {
-            Poll::Ready(0) => talk.ended = true,
-            Poll::Ready(len) => talk.inbox.take(len),
+            Poll::Ready(Ok(0)) => talk.ended = true,
+            Poll::Ready(Ok(len)) => talk.inbox.take(len),
+            // The caller has gone, or may send no more.
+            Poll::Ready(Err(_)) => return End::Over,
             Poll::Pending => {}
         }
     }
@@ -105,7 +132,8 @@ fn at_once<R: AsyncRead + Unpin, W: Writer>(
             Err(_) => return End::Over,
         }
     }
-    if talk.ended && talk.state.is_idle() {
+    // Where there was no call nothing is owed.
+    if talk.ended && talk.state.in_flight() == 0 {
         // It fails where the client has gone.
         let _ = talk.writer.close_write();
         return End::Over;
@@ -113,9 +141,12 @@ fn at_once<R: AsyncRead + Unpin, W: Writer>(
     End::Later
 }
 
-/// Reads into the buffer what has come; nothing where the peer has ended its half or has gone.
-fn read<R: AsyncRead + Unpin, W>(talk: &mut Talk<R, W>, cx: &mut Context<'_>) -> Poll<usize> {
+/// Reads into the buffer what has come.
+fn read<R: AsyncRead + Unpin, W>(
+    talk: &mut Talk<R, W>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
     let mut room = ReadBuf::new(&mut talk.buf);
     let outcome = Pin::new(&mut talk.reader).poll_read(cx, &mut room);
-    outcome.map(|outcome| outcome.map_or(0, |()| room.filled().len()))
+    outcome.map_ok(|()| room.filled().len())
 }

@@ -25,6 +25,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -108,6 +109,8 @@ struct Host {
     serving: Serving,
     options: ServerOptions,
     load: Arc<load::Load>,
+    /// The streams of one call that began without being accepted.
+    lone: AtomicUsize,
     /// How long calls in flight may go on, once they have to end.
     drain: watch::Receiver<Option<Duration>>,
     /// The name of a client that has not said its own.
@@ -147,65 +150,65 @@ pub async fn run_until<L: Listener>(
         },
         load: load::Load::new(service.load()),
         unknown: "unknown".into(),
+        lone: AtomicUsize::new(0),
         service,
         options,
         drain,
     });
     let mut connections = JoinSet::new();
-    // Streams of one call that did not end at once. Each holds the sender, so that their number is that of its clones.
+    // Streams of one call that did not end at once.
     let (later, mut rests) = mpsc::unbounded_channel::<lone::Rest>();
-    let mut slow = JoinSet::new();
     listener.hand_over({
         let (host, later) = (Arc::clone(&host), later.clone());
         Arc::new(move |stream| {
-            // Beside those that hold it: this function and the server.
-            if later.strong_count() >= most.saturating_add(2) {
+            let Some(counted) = lone::Counted::new(&host, most) else {
                 return Some(stream);
-            }
-            tokio::spawn(lone::begin_in(stream, Arc::clone(&host), later.clone()));
+            };
+            tokio::spawn(lone::begin_in(stream, counted, later.clone()));
             None
         })
     });
-    let holders = later.strong_count();
+    let mut slow = JoinSet::new();
+    let mut is_exhausted = false;
     let mut shutdown = pin!(shutdown);
     let limit = loop {
+        // Those who are refused hold a connection as well until they have been told: then the backlog waits.
+        let accepts = !is_exhausted && connections.len() < most.saturating_add(REFUSED_MAX);
         tokio::select! {
             biased;
             limit = &mut shutdown => break limit,
-            accepted = listener.accept() => match accepted {
+            // What was begun goes before what comes.
+            Some(rest) = rests.recv() => drop(slow.spawn(rest)),
+            accepted = listener.accept(), if accepts => match accepted {
                 Ok(stream) => {
-                    let refusal = (connections.len() + later.strong_count().saturating_sub(holders) >= most).then(|| {
+                    let open = connections.len() + host.lone.load(Ordering::Relaxed);
+                    let refusal = (open >= most).then(|| {
                         Status::overloaded(format!("{most} connections are open to this cell, the limit"))
                     });
                     connections.spawn(connection::serve(Talk::new(stream, refusal, &host), Arc::clone(&host)));
-                    // Those who are refused hold a connection as well until they have been told: then the backlog waits.
-                    if connections.len() >= most + REFUSED_MAX {
-                        connections.join_next().await;
-                    }
                 }
                 Err(error) if is_the_peers_fault(&error) => {}
-                // Out of descriptors or memory: what is open goes on, new ones wait in the backlog.
-                Err(error) if is_exhaustion(&error) => {
-                    if connections.join_next().await.is_none() {
-                        return Err(error);
-                    }
+                // Out of descriptors or memory: what is open goes on, new ones wait in the backlog until something ends.
+                Err(error) if is_exhaustion(&error) && !(connections.is_empty() && slow.is_empty()) => {
+                    is_exhausted = true;
                 }
                 Err(error) => return Err(error),
             },
-            Some(_) = connections.join_next() => {}
-            Some(rest) = rests.recv() => drop(slow.spawn(rest)),
-            Some(_) = slow.join_next() => {}
+            Some(_) = connections.join_next() => is_exhausted = false,
+            Some(_) = slow.join_next() => is_exhausted = false,
         }
     };
     // Nothing new is accepted while the open connections end; what waits in the backlog stays there for a successor.
-    drop(listener);
+    drop((listener, later));
     draining.send_replace(Some(limit));
-    while connections.join_next().await.is_some() {}
-    drop(later);
-    while let Some(rest) = rests.recv().await {
-        slow.spawn(rest);
+    loop {
+        tokio::select! {
+            Some(rest) = rests.recv() => drop(slow.spawn(rest)),
+            Some(_) = connections.join_next() => {}
+            Some(_) = slow.join_next() => {}
+            else => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 /// Connections beyond the limit that are being told so.

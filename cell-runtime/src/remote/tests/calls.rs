@@ -350,3 +350,64 @@ async fn a_client_may_end_its_half_when_it_likes() {
         let _ = send.finish();
     }
 }
+
+/// Who says hello, or half of what it wants, and ends its half, is owed nothing.
+#[tokio::test]
+async fn a_client_that_ends_before_its_call_is_whole_is_not_kept() {
+    use crate::wire::{ClientState, Hello, Limits, Request};
+
+    let mesh = Mesh::new();
+    let server = Running::start(mesh.issue("echo", false), 0, "one");
+    let identity = mesh.issue("caller", false).load().unwrap();
+    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    endpoint.set_default_client_config(identity.client(&RemoteLimits::DEFAULT).unwrap());
+    let connection = endpoint.connect(server.address, "echo").unwrap();
+    let connection = connection.await.unwrap();
+    let mut state = ClientState::new(&Hello::new("echo", 7, "caller"), Limits::DEFAULT);
+    let hello = state.out().pending().len();
+    let request = Request {
+        route: HANG,
+        payload: Vesicle::wrap(b"please"),
+        deadline: Instant::now() + Duration::from_secs(10),
+        trace: None,
+        streams: false,
+    };
+    state.start(Instant::now(), &request).unwrap();
+    let bytes = state.out().pending().to_vec();
+    for len in [1, hello, hello + 1, bytes.len() - 1] {
+        for late in [false, true] {
+            let (mut send, mut recv) = connection.open_bi().await.unwrap();
+            send.write_all(&bytes[..len]).await.unwrap();
+            if late {
+                // The server has read what there is.
+                let client = server.client(&mesh.keys("caller"), "echo");
+                assert!(call(&client, ECHO, b"x").await.is_ok());
+            }
+            send.finish().unwrap();
+            // The rest of the test would time out.
+            assert!(recv.read_to_end(4096).await.is_ok(), "{len} {late}");
+        }
+    }
+}
+
+/// Nor do calls that were given up take the place of others, however many hang.
+#[tokio::test]
+async fn the_places_of_cancelled_calls_are_free_at_once() {
+    const HANGING: usize = 200;
+    let mesh = Mesh::new();
+    let server = Running::start(mesh.issue("echo", false), 0, "one");
+    let client = server.client(&mesh.issue("caller", false), "echo");
+    let mut hanging = JoinSet::new();
+    for _ in 0..HANGING {
+        let client = client.clone();
+        hanging.spawn(async move { call(&client, HANG, b"").await });
+    }
+    server.until_started(HANGING).await;
+    for cancelled in 1..=300 {
+        let client = client.clone();
+        let task = tokio::spawn(async move { call(&client, HANG, b"").await });
+        server.until_started(HANGING + cancelled).await;
+        task.abort();
+    }
+    assert!(call(&client, ECHO, b"x").await.is_ok());
+}
