@@ -102,7 +102,8 @@ pub(super) async fn drive<R: AsyncRead + Unpin>(
                 // Those who were woken run before the task finds that nothing more is there, and goes to sleep: that takes longer
                 // than what they wait for. But what could not be written is not kept waiting for those who write more.
                 if !shared.lock().has_output() {
-                    others_first().await;
+                    // Also a caller that the runtime blocks on, whose turn comes after a look at the sockets.
+                    tokio::task::yield_now().await;
                     waits = true;
                 }
             }
