@@ -176,12 +176,12 @@ async fn by_hand(service: Served) -> anyhow::Result<()> {
 /// Serves a socket of our own in `dir` until it is told to stop.
 pub(crate) async fn serve_in(dir: &Path, service: Arc<dyn Service>) -> anyhow::Result<()> {
     let (listener, bound) = bind(dir, service.name(), service.fingerprint()).await?;
+    let shutdown = asked_by_hand()?;
     eprintln!(
         "`{}` serves {}; press Ctrl-C to stop",
         service.name(),
         bound.socket.display()
     );
-    let shutdown = asked_by_hand()?;
     let ended = server::run(listener, service, ServerOptions::default(), shutdown).await;
     drop(bound);
     Ok(ended?)
@@ -189,10 +189,14 @@ pub(crate) async fn serve_in(dir: &Path, service: Arc<dyn Service>) -> anyhow::R
 
 /// Ctrl-C or SIGTERM.
 pub(crate) fn asked_by_hand() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // Both at once: who is told how to stop it may do so before anything is waited for.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     })
