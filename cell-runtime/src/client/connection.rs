@@ -301,25 +301,19 @@ impl Inner {
     /// Sends what is queued, as far as the socket takes it.
     pub(super) fn flush(&mut self, writer: &dyn Writer) {
         let out = self.state.out();
-        while !out.is_empty() {
-            match out.write(|parts| writer.try_write_parts(parts)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    out.compact();
-                    self.blocked = true;
-                    self.relieve();
-                    return;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Not the end yet: the reader finds out what the server still said.
-                Err(error) => {
-                    let reason = format!("the connection failed: {error}");
-                    self.settle(|state, callers| state.write_failed(&reason, callers));
-                    break;
-                }
+        self.blocked = match out.write_all(|parts| writer.try_write_parts(parts)) {
+            Ok(()) => false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                out.compact();
+                true
             }
-        }
-        self.blocked = false;
+            // Not the end yet: the reader finds out what the server still said.
+            Err(error) => {
+                let reason = format!("the connection failed: {error}");
+                self.settle(|state, callers| state.write_failed(&reason, callers));
+                false
+            }
+        };
         self.relieve();
     }
 

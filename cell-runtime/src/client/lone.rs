@@ -81,15 +81,12 @@ impl<R: AsyncRead + Unpin, W: Writer> Talk<R, W> {
         while !self.sent {
             let writer = &self.writer;
             let out = self.state.out();
-            if out.is_empty() {
-                self.sent = true;
-                // It fails where the server has gone: the reader finds that out.
-                let _ = writer.close_write();
-                return;
-            }
-            match out.write(|parts| writer.try_write_parts(parts)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            match out.write_all(|parts| writer.try_write_parts(parts)) {
+                Ok(()) => {
+                    self.sent = true;
+                    // It fails where the server has gone: the reader finds that out.
+                    let _ = writer.close_write();
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     if writer.poll_write_ready(cx).is_pending() {
                         return;

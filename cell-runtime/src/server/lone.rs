@@ -124,13 +124,10 @@ fn at_once<R: AsyncRead + Unpin, W: Writer>(
         }
     }
     let out = talk.state.out();
-    while !out.is_empty() {
-        match out.write(|parts| talk.writer.try_write_parts(parts)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return End::Later,
-            Err(_) => return End::Over,
-        }
+    match out.write_all(|parts| talk.writer.try_write_parts(parts)) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return End::Later,
+        Err(_) => return End::Over,
     }
     // Where there was no call nothing is owed.
     if talk.ended && talk.state.in_flight() == 0 {

@@ -110,24 +110,18 @@ impl Inner {
 
     pub(super) fn flush<W: Writer>(&mut self, writer: &W) {
         let out = self.state.out();
-        while !out.is_empty() {
-            match out.write(|parts| writer.try_write_parts(parts)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    out.compact();
-                    self.blocked = true;
-                    self.relieve();
-                    return;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Nobody will read the answers: the connection and its calls end.
-                Err(_) => {
-                    self.broken = true;
-                    return;
-                }
+        match out.write_all(|parts| writer.try_write_parts(parts)) {
+            Ok(()) => self.blocked = false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                out.compact();
+                self.blocked = true;
+            }
+            // Nobody will read the answers: the connection and its calls end.
+            Err(_) => {
+                self.broken = true;
+                return;
             }
         }
-        self.blocked = false;
         self.relieve();
     }
 

@@ -117,6 +117,20 @@ impl Outbox {
         Ok(())
     }
 
+    /// As [`Outbox::write`] until nothing is left, or it fails: then what was written is gone all the same.
+    pub fn write_all(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        while !self.is_empty() {
+            match self.write(&mut write) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+
     /// How many parts there are; none is empty.
     fn parts<'a>(&'a self, parts: &mut [IoSlice<'a>; PARTS_MAX]) -> usize {
         let (mut count, mut at) = (0, self.sent);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
-use super::mesh::{ECHO, GATE, HANG, Mesh, Running, call};
+use super::mesh::{ECHO, GATE, HANG, Mesh, Running, asks, call, connect_plainly, greeting};
 use crate::client::{CallOptions, Client, Target};
 use crate::remote::{QuicListener, RemoteAddress, RemoteLimits};
 use crate::server::Reply;
@@ -290,29 +290,13 @@ async fn a_server_whose_time_is_over_does_not_say_that_nothing_was_started() {
 /// As clients do that keep their half open until they have the answer: what they cancel, they say in a frame.
 #[tokio::test]
 async fn a_client_may_end_its_half_when_it_likes() {
-    use crate::wire::{ClientState, Hello, Limits, Request};
-
     let mesh = Mesh::new();
     let server = Running::start(mesh.issue("echo", false), 0, "one");
-    let identity = mesh.issue("caller", false).load().unwrap();
-    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
-    endpoint.set_default_client_config(identity.client(&RemoteLimits::DEFAULT).unwrap());
-    let connection = endpoint.connect(server.address, "echo").unwrap();
-    let connection = connection.await.unwrap();
+    let (connection, _endpoint) = connect_plainly(&mesh, server.address).await;
     let open = |route, end: bool| {
         let connection = connection.clone();
         async move {
-            let mut state = ClientState::new(&Hello::new("echo", 7, "caller"), Limits::DEFAULT);
-            let request = Request {
-                route,
-                payload: Vesicle::wrap(b"please"),
-                deadline: Instant::now() + Duration::from_secs(10),
-                trace: None,
-                streams: false,
-            };
-            state.start(Instant::now(), &request).unwrap();
-            let bytes = state.out().pending().to_vec();
-            state.out().advance(bytes.len());
+            let (state, bytes) = asks(route);
             let (mut send, recv) = connection.open_bi().await.unwrap();
             // In pieces: what has not come cannot be answered at once.
             for piece in bytes.chunks(20) {
@@ -354,26 +338,11 @@ async fn a_client_may_end_its_half_when_it_likes() {
 /// Who says hello, or half of what it wants, and ends its half, is owed nothing.
 #[tokio::test]
 async fn a_client_that_ends_before_its_call_is_whole_is_not_kept() {
-    use crate::wire::{ClientState, Hello, Limits, Request};
-
     let mesh = Mesh::new();
     let server = Running::start(mesh.issue("echo", false), 0, "one");
-    let identity = mesh.issue("caller", false).load().unwrap();
-    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
-    endpoint.set_default_client_config(identity.client(&RemoteLimits::DEFAULT).unwrap());
-    let connection = endpoint.connect(server.address, "echo").unwrap();
-    let connection = connection.await.unwrap();
-    let mut state = ClientState::new(&Hello::new("echo", 7, "caller"), Limits::DEFAULT);
-    let hello = state.out().pending().len();
-    let request = Request {
-        route: HANG,
-        payload: Vesicle::wrap(b"please"),
-        deadline: Instant::now() + Duration::from_secs(10),
-        trace: None,
-        streams: false,
-    };
-    state.start(Instant::now(), &request).unwrap();
-    let bytes = state.out().pending().to_vec();
+    let (connection, _endpoint) = connect_plainly(&mesh, server.address).await;
+    let (_, bytes) = asks(HANG);
+    let hello = greeting().len();
     for len in [1, hello, hello + 1, bytes.len() - 1] {
         for late in [false, true] {
             let (mut send, mut recv) = connection.open_bi().await.unwrap();

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -23,6 +23,7 @@ use crate::client::{CallOptions, Client, Target};
 use crate::server::{
     self, CallContext, CallFuture, Reply, RouteId, ServerOptions, Service, Status,
 };
+use crate::wire::{ClientState, Hello, Limits, Request};
 
 pub(super) const ECHO: RouteId = 1;
 pub(super) const HANG: RouteId = 2;
@@ -32,6 +33,41 @@ pub(super) const GATE: RouteId = 3;
 pub(super) struct Mesh {
     pub(super) dir: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// A connection without a client around it, from an endpoint that lives as long.
+pub(super) async fn connect_plainly(
+    mesh: &Mesh,
+    address: std::net::SocketAddr,
+) -> (quinn::Connection, quinn::Endpoint) {
+    let identity = mesh.issue("caller", false).load().unwrap();
+    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    endpoint.set_default_client_config(identity.client(&RemoteLimits::DEFAULT).unwrap());
+    let connection = endpoint.connect(address, "echo").unwrap().await.unwrap();
+    (connection, endpoint)
+}
+
+/// The greeting alone.
+pub(super) fn greeting() -> Vec<u8> {
+    let mut state = ClientState::new(&Hello::new("echo", 7, "caller"), Limits::DEFAULT);
+    state.out().pending().to_vec()
+}
+
+/// What a client of the echo cell says first: the state behind its greeting and one call.
+pub(super) fn asks(route: RouteId) -> (ClientState, Vec<u8>) {
+    let mut state = ClientState::new(&Hello::new("echo", 7, "caller"), Limits::DEFAULT);
+    let now = Instant::now();
+    let request = Request {
+        route,
+        payload: Vesicle::wrap(b"please"),
+        deadline: now + Duration::from_secs(10),
+        trace: None,
+        streams: false,
+    };
+    state.start(now, &request).unwrap();
+    let bytes = state.out().pending().to_vec();
+    state.out().advance(bytes.len());
+    (state, bytes)
 }
 
 impl Mesh {

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::super::*;
-use super::mesh::{ECHO, Echo, GATE, HANG, Mesh, call};
+use super::mesh::{ECHO, Echo, GATE, HANG, Mesh, call, connect_plainly, greeting};
 use crate::client::{CallOptions, Client, Target};
 use crate::server::{self, Reply, ServerOptions};
 use crate::transport::UdsListener;
@@ -115,19 +115,13 @@ async fn calls_of_any_size_pass_and_dropped_ones_end_at_the_cell() {
 
 #[tokio::test]
 async fn a_door_keeps_nothing_for_a_caller_that_ends_before_its_call_is_whole() {
-    use crate::wire::{ClientState, Hello, Limits};
-
     let mesh = Mesh::new();
     let socket = mesh.path().join("echo.sock");
     let _cell = Generation::start(&socket, "one");
     let door = Door::open(&mesh, &socket);
-    let identity = mesh.issue("caller", false).load().unwrap();
-    let mut endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
-    endpoint.set_default_client_config(identity.client(&RemoteLimits::DEFAULT).unwrap());
     let address = door.address.resolve().await.unwrap()[0];
-    let connection = endpoint.connect(address, "echo").unwrap().await.unwrap();
-    let mut state = ClientState::new(&Hello::new("echo", 7, "caller"), Limits::DEFAULT);
-    let hello = state.out().pending().to_vec();
+    let (connection, _endpoint) = connect_plainly(&mesh, address).await;
+    let hello = greeting();
     for len in [1, hello.len() - 1, hello.len()] {
         let (mut send, mut recv) = connection.open_bi().await.unwrap();
         send.write_all(&hello[..len]).await.unwrap();
