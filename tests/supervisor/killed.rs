@@ -10,6 +10,7 @@ use std::time::Duration;
 use cargo_cell::supervisor::process::guarded_command_with;
 use cargo_cell::supervisor::{SandboxMode, Supervisor, session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 
 use crate::{config, marks, spec};
 
@@ -51,11 +52,11 @@ fn tool() {
     });
 }
 
-fn start_tool(folder: &Path, mark: &str) -> Child {
+fn start_tool(folder: &Path, mark: &marks::Mark) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "killed::tool", "--ignored", "--nocapture"])
         .env(FOLDER, folder)
-        .env(marks::VARIABLE, mark)
+        .env(marks::VARIABLE, &**mark)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
@@ -81,7 +82,7 @@ fn a_killed_tool_leaves_no_process_and_no_socket() {
     let rounds = std::env::var("SUPERVISOR_TEST_KILLS").map_or(12, |text| text.parse().unwrap());
     for n in 0..rounds {
         let folder = tempfile::tempdir().unwrap();
-        let mark = marks::new();
+        let mark = marks::Mark::new();
         let mut tool = start_tool(folder.path(), &mark);
         let mut said = BufReader::new(tool.stdout.take().unwrap());
         // From before the first socket to the middle of a later swap.
@@ -115,28 +116,27 @@ fn a_killed_tool_leaves_no_process_and_no_socket() {
 #[test]
 fn clean_reaps_what_is_left_when_the_guardians_were_killed_too() {
     let folder = tempfile::tempdir().unwrap();
-    let mark = marks::new();
+    let mark = marks::Mark::new();
     let mut tool = start_tool(folder.path(), &mark);
     let mut said = BufReader::new(tool.stdout.take().unwrap());
-    while !{
-        let mut line = String::new();
-        said.read_line(&mut line).unwrap();
-        line.contains("round 1")
-    } {}
+    let mut line = String::new();
+    while !line.contains("round 1") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "the tool has ended");
+    }
     // Everybody freezes, so that nobody can clear up; then the tool and the session's guardian are killed.
-    let all = marks::alive(&mark);
-    let signal = |pid: i32, signal| {
-        // It may have ended by itself.
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
-    };
-    all.iter()
-        .for_each(|pid| signal(*pid, nix::sys::signal::Signal::SIGSTOP));
-    let is_session = |pid: &&i32| {
+    let all = marks::freeze(&mark);
+    let is_session = |pid: &i32| {
         std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
             .is_ok_and(|line| line.contains("--session"))
     };
-    for pid in all.iter().filter(is_session) {
-        signal(*pid, nix::sys::signal::Signal::SIGKILL);
+    // Frozen between fork and exec, a copy of the tool would hold all that the tool held, the folder's lock above all.
+    let is_copy = |pid: &i32| {
+        *pid != tool.id() as i32
+            && std::fs::read_link(format!("/proc/{pid}/exe")).ok() == std::env::current_exe().ok()
+    };
+    for pid in all.iter().filter(|pid| is_session(pid) || is_copy(pid)) {
+        marks::signal(*pid, Signal::SIGKILL);
         marks::wait(*pid);
     }
     tool.kill().unwrap();
@@ -148,7 +148,7 @@ fn clean_reaps_what_is_left_when_the_guardians_were_killed_too() {
     );
     // One that was not yet on a lease ends by itself as soon as it can run: its lifeline is cut.
     all.iter()
-        .for_each(|pid| signal(*pid, nix::sys::signal::Signal::SIGCONT));
+        .for_each(|pid| marks::signal(*pid, Signal::SIGCONT));
     marks::wait_until_none(&mark);
     assert!(marks::sockets(&folder.path().join("run")).is_empty());
     assert_eq!(
@@ -159,10 +159,10 @@ fn clean_reaps_what_is_left_when_the_guardians_were_killed_too() {
 
 #[tokio::test]
 async fn a_guarded_command_takes_everything_with_it() {
-    let mark = marks::new();
+    let mark = marks::Mark::new();
     let start = |script: &str| {
         let argv = ["sh", "-c", script].map(Into::into);
-        let env = [(marks::VARIABLE.into(), Some(mark.clone().into()))];
+        let env = [(marks::VARIABLE.into(), Some(mark.to_string().into()))];
         async move {
             let keeper = Path::new(env!("CARGO_BIN_EXE_cargo-cell"));
             guarded_command_with(keeper, &argv, &env, Path::new("/"))

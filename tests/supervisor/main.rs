@@ -48,7 +48,7 @@ exit 0
 /// A run folder and a supervisor in it.
 struct Stage {
     folder: tempfile::TempDir,
-    mark: String,
+    mark: marks::Mark,
     supervisor: Supervisor,
     events: mpsc::UnboundedReceiver<SupervisorEvent>,
 }
@@ -111,7 +111,7 @@ impl Stage {
         let (sender, events) = mpsc::unbounded_channel();
         let supervisor = Supervisor::start(config(folder.path()), sender).unwrap();
         Stage {
-            mark: marks::new(),
+            mark: marks::Mark::new(),
             folder,
             supervisor,
             events,

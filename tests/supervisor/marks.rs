@@ -6,18 +6,83 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// The variable that carries the mark.
 pub(crate) const VARIABLE: &str = "SUPERVISOR_TEST_MARK";
 
-/// A mark that nobody else has.
-pub(crate) fn new() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!(
-        "{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
+/// A mark that nobody else has. Whoever carries it when it goes is killed: a test that fails leaves nobody behind, and
+/// above all nobody frozen, who would hold the output of the test for ever.
+pub(crate) struct Mark(String);
+
+impl Mark {
+    pub(crate) fn new() -> Mark {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Mark(format!(
+            "{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        ))
+    }
+}
+
+impl std::ops::Deref for Mark {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        // One that dies may have just started another.
+        for _ in 0..10 {
+            let left = alive(self);
+            if left.is_empty() {
+                break;
+            }
+            left.iter().for_each(|pid| signal(*pid, Signal::SIGKILL));
+        }
+    }
+}
+
+/// Sends a signal to a process, which may have ended by itself.
+pub(crate) fn signal(pid: i32, number: Signal) {
+    let _ = kill(Pid::from_raw(pid), number);
+}
+
+/// Freezes everybody who carries the mark, and returns them: those too who were between two programs at the first look,
+/// when a process has no environment that could be read.
+pub(crate) fn freeze(mark: &str) -> Vec<i32> {
+    let mut frozen = Vec::new();
+    loop {
+        let new: Vec<i32> = alive(mark)
+            .into_iter()
+            .filter(|pid| !frozen.contains(pid))
+            .collect();
+        new.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
+        if new.is_empty() && frozen.iter().all(|pid| is_frozen(*pid)) {
+            return frozen;
+        }
+        frozen.extend(new);
+        std::thread::yield_now();
+    }
+}
+
+/// Whether none of a process's threads runs any more.
+fn is_frozen(pid: i32) -> bool {
+    let stopped = |status: String| {
+        let line = status.lines().find(|line| line.starts_with("State:"));
+        line.is_none_or(|line| {
+            ["T", "Z", "X"].contains(&line[6..].trim_start().get(..1).unwrap_or(""))
+        })
+    };
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let mut tasks = tasks.into_iter().flatten().flatten();
+    // One that is gone does nothing either.
+    tasks.all(|task| std::fs::read_to_string(task.path().join("status")).map_or(true, stopped))
 }
 
 /// The processes that carry a mark and have not ended.

@@ -5,6 +5,7 @@
 mod bench;
 mod codegen;
 mod demo;
+mod follow;
 mod fuzz;
 mod session;
 mod shell;

@@ -1,15 +1,11 @@
 //! `cargo xtask test`: every check and every test, with one closing line.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tasks run commands and read the clock"
-)]
+#![expect(clippy::disallowed_methods, reason = "tasks read the clock")]
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
+use crate::follow::{From, follow};
 use crate::{codegen, shell, templates, tidy, tools};
 
 #[derive(clap::Args)]
@@ -75,47 +71,34 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Runs cargo's tests and sums up their own closing lines.
 fn tests(tally: &mut Tally, which: &[&str]) {
-    let ran = (|| -> Result<(bool, Vec<String>)> {
-        let mut command = shell::cargo();
-        command
-            .args(["test", "--no-fail-fast"])
-            .args(which)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        eprintln!("$ cargo test --no-fail-fast {}", which.join(" "));
-        let mut child = command.spawn().context("cannot start cargo")?;
-        let out = child.stdout.take().context("cargo has no output")?;
-        let err = child.stderr.take().context("cargo has no output")?;
-        let targets = std::thread::spawn(move || failed_targets(err));
-        for line in BufReader::new(out).lines() {
-            let line = line?;
-            println!("{line}");
-            tally.count(&line);
-        }
-        let targets = targets.join().unwrap_or_default();
-        Ok((child.wait()?.success(), targets))
-    })();
-    match ran {
-        Ok((true, _)) => {}
-        Ok((false, targets)) => {
-            // Tests that failed are counted; a crate that did not compile, or a test that took its process down, is not.
-            if tally.failed_tests == 0 {
-                tally.fail("test", "cargo test failed".to_owned());
-            }
-            tally.failed_names.extend(targets);
-        }
-        Err(error) => tally.fail("test", format!("{error:#}")),
-    }
-}
-
-/// Passes on what cargo says, and returns the targets that it lists at the end as failed.
-fn failed_targets(said: impl Read) -> Vec<String> {
+    eprintln!("$ cargo test --no-fail-fast {}", which.join(" "));
     let mut targets = Vec::new();
-    for line in BufReader::new(said).lines().map_while(Result::ok) {
-        eprintln!("{line}");
-        targets.extend(failed_target(&line).map(str::to_owned));
+    let mut command = shell::cargo();
+    command.args(["test", "--no-fail-fast"]).args(which);
+    let ran = follow(&mut command, |from, line| match from {
+        From::Out => {
+            println!("{line}");
+            tally.count(line);
+        }
+        From::Err => {
+            eprintln!("{line}");
+            targets.extend(failed_target(line).map(str::to_owned));
+        }
+    });
+    let ended = match ran {
+        Ok(ended) => ended,
+        Err(error) => return tally.fail("test", format!("{error:#}")),
+    };
+    if !ended.success {
+        // Tests that failed are counted; a crate that did not compile, or a test that took its process down, is not.
+        if tally.failed_tests == 0 {
+            tally.fail("test", "cargo test failed".to_owned());
+        }
+        tally.failed_names.extend(targets);
     }
-    targets
+    for left in ended.killed {
+        tally.fail(&left, "it was killed".to_owned());
+    }
 }
 
 /// The target of a line such as "    `-p matrix --doc`".

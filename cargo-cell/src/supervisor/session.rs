@@ -37,6 +37,13 @@ impl Lock {
     pub(super) fn share(&self) -> std::io::Result<OwnedFd> {
         Ok(self.0.try_clone()?.into())
     }
+
+    /// Lets go of it at once, whoever has a copy: a process that another thread has just forked keeps one until its exec,
+    /// and dropping ours would leave the folder taken for so long.
+    fn release(self) {
+        // The worst that can happen is that it is let go a little later, when the last copy is closed.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Creates the run folder and takes its lock; refused with the owner's pid and command while another tool has it.
@@ -120,8 +127,10 @@ pub fn clean(folder: &Path) -> Result<Cleaned> {
     if !folder.exists() {
         return Ok(Cleaned::default());
     }
-    let _lock = lock(folder)?;
-    Ok(clear(folder))
+    let lock = lock(folder)?;
+    let cleaned = clear(folder);
+    lock.release();
+    Ok(cleaned)
 }
 
 /// Reaps and removes what a dead session left. The caller holds the lock.
@@ -224,6 +233,17 @@ mod tests {
         drop(held);
         assert!(running(folder.path()).is_none());
         assert!(lock(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_lock_that_was_let_go_is_free_whoever_has_a_copy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let held = lock(folder.path()).expect("free");
+        let copy = held.share().expect("copied");
+        held.release();
+        lock(folder.path()).expect("free again").release();
+        assert_eq!(clean(folder.path()), Ok(Cleaned::default()));
+        drop(copy);
     }
 
     #[test]
