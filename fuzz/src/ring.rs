@@ -10,7 +10,8 @@ use cell_sdk::__private::ring::{Consumer, Producer, Region, Word};
 use crate::feed::Feed;
 
 const CAPACITY: usize = 64;
-const WORDS: [Word; 3] = [Word::Tail, Word::Head, Word::Closed];
+const SLOT: usize = 24;
+const WORDS: [Word; 4] = [Word::Tail, Word::Head, Word::Closed, Word::Seen];
 
 #[derive(Clone)]
 struct Shared(Rc<Memory>);
@@ -18,7 +19,8 @@ struct Shared(Rc<Memory>);
 #[derive(Clone)]
 struct Memory {
     data: RefCell<[u8; CAPACITY]>,
-    words: [Cell<u64>; 3],
+    slot: RefCell<[u8; SLOT]>,
+    words: [Cell<u64>; 4],
 }
 
 impl Region for Shared {
@@ -55,6 +57,18 @@ impl Region for Shared {
     fn read(&self, at: usize, buf: &mut [u8]) {
         buf.copy_from_slice(&self.0.data.borrow()[at..at + buf.len()]);
     }
+
+    fn slot_bytes(&self) -> usize {
+        SLOT
+    }
+
+    fn write_slot(&self, bytes: &[u8]) {
+        self.0.slot.borrow_mut()[..bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn read_slot(&self, at: usize, buf: &mut [u8]) {
+        buf.copy_from_slice(&self.0.slot.borrow()[at..at + buf.len()]);
+    }
 }
 
 /// Both ends and a third hand in their words. Nothing is read or written outside of the ring; as long as nobody has lied
@@ -63,6 +77,7 @@ pub fn ring(data: &[u8]) {
     let mut feed = Feed(data);
     let shared = Shared(Rc::new(Memory {
         data: RefCell::new([0; CAPACITY]),
+        slot: RefCell::new([0; SLOT]),
         words: Default::default(),
     }));
     let mut producer = Producer::new(shared.clone());
@@ -109,6 +124,11 @@ pub fn ring(data: &[u8]) {
                 // Only who has read everything sleeps.
                 consumer.sleep();
                 asleep = model.is_empty();
+            }
+            13 if feed.byte().is_multiple_of(2) => {
+                let (read, seen) = consumer.progress();
+                // What this end has read, and whatever the other one says that it has.
+                producer.learn(seen, read);
             }
             13 => {
                 consumer.awake();

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -38,6 +38,14 @@ pub(super) struct Link {
     again: Again,
     /// A glance at what comes in, for those who spin.
     glance: RwLock<Option<Glance>>,
+    progress: Progress,
+}
+
+/// From the reading half to the writing one: how many bytes of its ring were read, and how many of ours the other side has read.
+#[derive(Default)]
+struct Progress {
+    read: AtomicU64,
+    seen: AtomicU64,
 }
 
 enum ReadSide {
@@ -84,6 +92,7 @@ impl Link {
             gone: AtomicBool::new(false),
             again: Again::default(),
             glance: RwLock::new(None),
+            progress: Progress::default(),
         })
     }
 
@@ -328,6 +337,10 @@ impl Link {
         if ring.has_to_wake() {
             self.ring_bell();
         }
+        let (read, seen) = ring.progress();
+        // Whoever writes next may write over what the other side had read by then.
+        self.progress.read.store(read, Ordering::Release);
+        self.progress.seen.store(seen, Ordering::Release);
         Ok(Some(len))
     }
 }
@@ -399,6 +412,8 @@ impl LocalWriter {
             WriteSide::Over => Err(io::ErrorKind::BrokenPipe.into()),
             WriteSide::Ring(_) if link.is_gone() => Err(io::ErrorKind::BrokenPipe.into()),
             WriteSide::Ring(ring) => {
+                let progress = |word: &AtomicU64| word.load(Ordering::Acquire);
+                ring.learn(progress(&link.progress.read), progress(&link.progress.seen));
                 let mut len = 0;
                 for part in parts {
                     let wrote = ring.put(part)?;

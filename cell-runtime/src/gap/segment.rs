@@ -14,7 +14,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::stat::fstat;
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 
-use super::ring::{Consumer, MARK, Producer, Region, Word};
+use super::ring::{Consumer, IN_SLOT, MARK, Producer, Region, SLOT_BYTES_MAX, Word};
 
 /// What a segment holds: one ring for each direction, or a single one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +45,19 @@ impl Layout {
 const HEADER_BYTES: usize = 4096;
 
 /// What the first 16 bytes say: the layout's name, then the ring's size.
-const MAGIC: u64 = u64::from_le_bytes(*b"CELLGAP2");
+const MAGIC: u64 = u64::from_le_bytes(*b"CELLGAP3");
 
 /// Two words never share what a core fetches at once (two cache lines, as Intel's cores fetch pairs).
 const STRIDE: usize = 128;
+
+/// A word beside `TAIL`, and behind it the slot, which takes the rest of what is fetched with it.
+const SEEN: usize = 8;
+const SLOT: usize = 16;
+
+/// Of the slot, what lies in the line of `TAIL`.
+const SLOT_NEAR: usize = 64 - SLOT;
+
+const _: () = assert!(SLOT + SLOT_BYTES_MAX == STRIDE);
 
 /// The word behind those of a ring's own: how many bytes of sealed messages the reader has given back; the reader's.
 const GIVEN_BACK: usize = 3;
@@ -194,6 +203,12 @@ impl Segment {
             segment: Arc::clone(self),
             words: WORDS[direction as usize],
             data: HEADER_BYTES + direction as usize * self.layout.ring_bytes,
+            // Large payloads fit into none.
+            slot_bytes: if self.layout.rings == 1 {
+                0
+            } else {
+                SLOT_BYTES_MAX
+            },
         }
     }
 }
@@ -212,7 +227,7 @@ pub(crate) struct Glance(Mapped);
 impl Glance {
     /// Both indices may be lies: it is a hint, whoever acts on it reads with the checks of the reading end.
     pub(crate) fn is_empty(&self) -> bool {
-        let index = |word| self.0.load(word, Ordering::Relaxed) & !MARK;
+        let index = |word| self.0.load(word, Ordering::Relaxed) & !(MARK | IN_SLOT);
         index(Word::Tail) == index(Word::Head)
     }
 }
@@ -222,11 +237,22 @@ pub(crate) struct Mapped {
     segment: Arc<Segment>,
     words: usize,
     data: usize,
+    slot_bytes: usize,
 }
 
 impl Mapped {
     fn at(&self, word: Word) -> &AtomicU64 {
-        self.segment.word(self.words + word as usize * STRIDE)
+        let at = match word {
+            Word::Tail | Word::Head | Word::Closed => word as usize * STRIDE,
+            Word::Seen => SEEN,
+        };
+        self.segment.word(self.words + at)
+    }
+
+    fn slot(&self, at: usize, len: usize) -> *mut u8 {
+        assert!(at <= self.slot_bytes && len <= self.slot_bytes - at);
+        // SAFETY: within the mapping: the words are, and the slot is a part of the first one's place.
+        unsafe { self.segment.base.as_ptr().add(self.words + SLOT + at) }
     }
 
     fn data(&self, at: usize, len: usize) -> *mut u8 {
@@ -278,5 +304,25 @@ impl Region for Mapped {
                 buf.len(),
             );
         }
+    }
+
+    fn slot_bytes(&self) -> usize {
+        self.slot_bytes
+    }
+
+    fn write_slot(&self, bytes: &[u8]) {
+        let near = bytes.len().min(SLOT_NEAR);
+        // The line that the other side looks at comes last: it would be taken away before the index is in it.
+        for part in [near..bytes.len(), 0..near] {
+            let to = self.slot(part.start, part.len());
+            // SAFETY: as for `write`.
+            unsafe { std::ptr::copy_nonoverlapping(bytes[part.clone()].as_ptr(), to, part.len()) };
+        }
+    }
+
+    fn read_slot(&self, at: usize, buf: &mut [u8]) {
+        let from = self.slot(at, buf.len()).cast_const();
+        // SAFETY: as for `read`.
+        unsafe { std::ptr::copy_nonoverlapping(from, buf.as_mut_ptr(), buf.len()) };
     }
 }

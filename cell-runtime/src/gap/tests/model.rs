@@ -11,8 +11,9 @@ use crate::gap::ring::{Consumer, Producer, Region, Word};
 struct Modelled(Arc<Inner>);
 
 struct Inner {
-    words: [AtomicU64; 3],
+    words: [AtomicU64; 4],
     data: Vec<UnsafeCell<u8>>,
+    slot: Vec<UnsafeCell<u8>>,
 }
 
 // SAFETY: loom checks every access to the cells.
@@ -21,11 +22,27 @@ unsafe impl Send for Inner {}
 unsafe impl Sync for Inner {}
 
 impl Modelled {
-    fn new(capacity: usize) -> Modelled {
+    fn new(capacity: usize, slot: usize) -> Modelled {
+        let cells = |len| (0..len).map(|_| UnsafeCell::new(0)).collect();
         Modelled(Arc::new(Inner {
             words: std::array::from_fn(|_| AtomicU64::new(0)),
-            data: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
+            data: cells(capacity),
+            slot: cells(slot),
         }))
+    }
+}
+
+fn fill(cells: &[UnsafeCell<u8>], bytes: &[u8]) {
+    for (cell, byte) in cells.iter().zip(bytes) {
+        // SAFETY: loom fails the test where the reader is there at the same time.
+        cell.with_mut(|cell| unsafe { *cell = *byte });
+    }
+}
+
+fn copy(cells: &[UnsafeCell<u8>], buf: &mut [u8]) {
+    for (cell, byte) in cells.iter().zip(buf) {
+        // SAFETY: loom fails the test where the writer is there at the same time.
+        *byte = cell.with(|cell| unsafe { *cell });
     }
 }
 
@@ -53,18 +70,23 @@ impl Region for Modelled {
     }
 
     fn write(&self, at: usize, bytes: &[u8]) {
-        for (cell, byte) in self.0.data[at..][..bytes.len()].iter().zip(bytes) {
-            // SAFETY: loom fails the test where the reader is there at the same time.
-            cell.with_mut(|cell| unsafe { *cell = *byte });
-        }
+        fill(&self.0.data[at..][..bytes.len()], bytes);
     }
 
     fn read(&self, at: usize, buf: &mut [u8]) {
-        let len = buf.len();
-        for (cell, byte) in self.0.data[at..][..len].iter().zip(buf) {
-            // SAFETY: loom fails the test where the writer is there at the same time.
-            *byte = cell.with(|cell| unsafe { *cell });
-        }
+        copy(&self.0.data[at..][..buf.len()], buf);
+    }
+
+    fn slot_bytes(&self) -> usize {
+        self.0.slot.len()
+    }
+
+    fn write_slot(&self, bytes: &[u8]) {
+        fill(&self.0.slot[..bytes.len()], bytes);
+    }
+
+    fn read_slot(&self, at: usize, buf: &mut [u8]) {
+        copy(&self.0.slot[at..][..buf.len()], buf);
     }
 }
 
@@ -75,10 +97,12 @@ struct Bells {
     room: Arc<Notify>,
 }
 
-fn send(mut producer: Producer<Modelled>, bells: &Bells, bytes: &[u8]) {
+/// Sends at most `piece` bytes at a time.
+fn send(mut producer: Producer<Modelled>, bells: &Bells, bytes: &[u8], piece: usize) {
     let mut sent = 0;
     while sent < bytes.len() {
-        let written = producer.write(&bytes[sent..]).unwrap();
+        let end = bytes.len().min(sent + piece);
+        let written = producer.write(&bytes[sent..end]).unwrap();
         sent += written;
         if written > 0 {
             if producer.has_to_wake() {
@@ -130,30 +154,95 @@ fn receive(mut consumer: Consumer<Modelled>, bells: &Bells, buf_len: usize) -> V
     }
 }
 
-fn check(capacity: usize, bytes: &'static [u8], buf_len: usize) {
+/// A ring, its slot, and how much is written and read at once.
+#[derive(Clone, Copy)]
+struct Sizes {
+    ring: usize,
+    slot: usize,
+    piece: usize,
+    buf: usize,
+}
+
+fn model() -> loom::model::Builder {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
-    model.check(move || {
-        let region = Modelled::new(capacity);
+    model
+}
+
+fn check(sizes: Sizes, bytes: &'static [u8]) {
+    model().check(move || {
+        let region = Modelled::new(sizes.ring, sizes.slot);
         let bells = Bells {
             data: Arc::new(Notify::new()),
             room: Arc::new(Notify::new()),
         };
         let producer = Producer::new(region.clone());
         let theirs = bells.clone();
-        let writer = loom::thread::spawn(move || send(producer, &theirs, bytes));
-        let received = receive(Consumer::new(region), &bells, buf_len);
+        let writer = loom::thread::spawn(move || send(producer, &theirs, bytes, sizes.piece));
+        let received = receive(Consumer::new(region), &bells, sizes.buf);
         writer.join().unwrap();
         assert_eq!(received, bytes);
     });
 }
 
+const fn sizes(ring: usize, slot: usize, piece: usize, buf: usize) -> Sizes {
+    Sizes {
+        ring,
+        slot,
+        piece,
+        buf,
+    }
+}
+
 #[test]
 fn no_order_loses_a_byte_or_a_bell() {
-    check(2, b"ab", 2);
+    check(sizes(2, 0, 2, 2), b"ab");
 }
 
 #[test]
 fn no_order_loses_the_bell_for_room() {
-    check(1, b"ab", 1);
+    check(sizes(1, 0, 1, 1), b"ab");
+}
+
+#[test]
+fn no_order_loses_what_lies_in_the_slot() {
+    check(sizes(2, 1, 1, 2), b"ab");
+}
+
+#[test]
+fn no_order_loses_what_leaves_the_slot_while_it_is_read() {
+    check(sizes(4, 2, 2, 1), b"abc");
+}
+
+/// Reads one byte that is to come.
+fn await_byte(consumer: &mut Consumer<Modelled>) -> u8 {
+    let mut buf = [0];
+    while consumer.read(&mut buf).unwrap() == 0 {
+        loom::thread::yield_now();
+    }
+    buf[0]
+}
+
+#[test]
+fn no_order_lets_the_slot_be_written_while_it_is_read() {
+    model().check(|| {
+        let [there, back] = std::array::from_fn(|_| Modelled::new(2, 1));
+        let (mut asks, mut answers) = (Producer::new(there.clone()), Consumer::new(back.clone()));
+        let peer = loom::thread::spawn(move || {
+            let (mut asked, mut answer) = (Consumer::new(there), Producer::new(back));
+            for byte in [b'a', b'b'] {
+                assert_eq!(await_byte(&mut asked), byte);
+                let (read, seen) = asked.progress();
+                answer.learn(read, seen);
+                answer.write(&[byte]).unwrap();
+            }
+        });
+        for byte in [b'a', b'b'] {
+            let (read, seen) = answers.progress();
+            asks.learn(read, seen);
+            asks.write(&[byte]).unwrap();
+            assert_eq!(await_byte(&mut answers), byte);
+        }
+        peer.join().unwrap();
+    });
 }
