@@ -20,12 +20,17 @@ pub(super) struct Call {
     /// Its waker is known already.
     pub(super) waits: bool,
     pub(super) is_over: bool,
+    /// It came while the call was started.
+    pub(super) answer: Option<Result<Reply, CallFailure>>,
 }
 
 impl Future for Call {
     type Output = Result<Reply, CallFailure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(answer) = self.answer.take() {
+            return Poll::Ready(answer);
+        }
         if std::mem::take(&mut self.waits) {
             return Poll::Pending;
         }

@@ -183,7 +183,8 @@ impl Connection {
             id: started.id,
             looks: started.looks,
             waits,
-            is_over: false,
+            is_over: started.answer.is_some(),
+            answer: started.answer,
         }
     }
 
@@ -271,7 +272,14 @@ impl Shared {
         } else if inner.task_looks && looks.is_none() {
             inner.let_driver_look();
         }
-        Ok(Started { id, looks })
+        let answer = match looks {
+            Some(Look::Spin) => inner.look_at_once(id),
+            _ => None,
+        };
+        if answer.is_some() {
+            inner.make_room(self);
+        }
+        Ok(Started { id, looks, answer })
     }
 }
 
@@ -416,4 +424,6 @@ struct Started {
     id: u64,
     /// Its caller has to look for the answer.
     looks: Option<Look>,
+    /// Found by the first look.
+    answer: Option<Result<Reply, CallFailure>>,
 }

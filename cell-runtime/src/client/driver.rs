@@ -188,7 +188,7 @@ fn poll_step<R: AsyncRead + Unpin>(
     let awaits_large = inner.state.awaits_large();
     drop(inner);
     if in_ring && let Some(junction) = &shared.junction {
-        let looker = looker.get_or_insert_with(|| Looker::new(junction.clone()));
+        let looker = looker.get_or_insert_with(|| Looker::new(junction));
         if calls <= QUIET_CALLS_MAX {
             // Their callers have looked themselves.
             looker.stop();

@@ -163,10 +163,10 @@ impl Link {
         *self.glance.write().unwrap_or_else(PoisonError::into_inner) = glance;
     }
 
-    /// Gives `look` a way to see whether something comes in; `false` where there is none.
-    pub(super) fn glance(&self, look: impl FnOnce(&Glance) -> bool) -> bool {
+    /// Gives `look` a way to see whether something comes in, where there is one.
+    pub(super) fn glance<T>(&self, look: impl FnOnce(&Glance) -> T) -> Option<T> {
         let glance = self.glance.read().unwrap_or_else(PoisonError::into_inner);
-        glance.as_ref().is_some_and(look)
+        glance.as_ref().map(look)
     }
 
     /// The connection is over: the memory goes, although somebody may still hold on to the connection.

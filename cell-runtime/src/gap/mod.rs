@@ -23,10 +23,11 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
 
-pub(crate) use burst::Looker;
+pub(crate) use burst::{Looker, at_once};
 use link::Link;
 pub use link::{LocalReader, LocalWriter};
 pub(crate) use patience::Patience;
+pub(crate) use segment::Glance;
 pub(crate) use spin::{CallerLooks, Look};
 
 /// The environment variable that keeps a process on its sockets where it says `off`.
@@ -97,9 +98,16 @@ impl Junction {
         self.0.awake();
     }
 
+    /// A way to see whether something comes in, which has to go with the connection.
+    pub(crate) fn glance(&self) -> Option<Glance> {
+        self.0.glance(Glance::clone)
+    }
+
     /// A caller's look for its answer; whether something came.
     pub(crate) fn look(&self, how: Look) -> bool {
-        burst::caller(how, || self.0.glance(|glance| !glance.is_empty()))
+        burst::caller(how, || {
+            self.0.glance(|glance| !glance.is_empty()).unwrap_or(false)
+        })
     }
 
     /// Reads what is there, and asks for no bell with what comes next.

@@ -221,7 +221,8 @@ impl Drop for Segment {
     }
 }
 
-/// Sees whether a ring holds something, without its reading end.
+/// Sees whether a ring holds something, without its reading end. It keeps the memory.
+#[derive(Clone)]
 pub(crate) struct Glance(Mapped);
 
 impl Glance {
@@ -233,6 +234,7 @@ impl Glance {
 }
 
 /// One direction of a segment.
+#[derive(Clone)]
 pub(crate) struct Mapped {
     segment: Arc<Segment>,
     words: usize,

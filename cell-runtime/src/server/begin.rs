@@ -123,7 +123,7 @@ pub(super) fn begin(
                 began,
                 deadline,
                 future: CatchPanic(future),
-                permit,
+                permit: permit.keep(&host.load),
             });
         }
         (outcome, future) => {

@@ -163,6 +163,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
                 () = limit.as_mut(), if draining => Step::Limit,
             }
         };
+        let mut has_read = false;
         match step {
             Step::Woken => {
                 others_first().await;
@@ -185,11 +186,11 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
             Step::Read(Ok(len)) => {
                 inbox.take(len);
                 patience.came();
-                shared.lock().wrote_inline = false;
+                has_read = true;
             }
             Step::Filled => {
                 inbox.take(0);
-                shared.lock().wrote_inline = false;
+                has_read = true;
             }
             Step::GoesOn => {}
             Step::Drain => {
@@ -225,6 +226,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
         let mut violated = false;
         let mut calls = 0;
         let mut inner = shared.lock();
+        inner.wrote_inline &= !has_read;
         loop {
             let event = match inbox.next(&mut inner, &shared.writer, &buf, &mut full) {
                 Ok(Some(event)) => event,
@@ -265,7 +267,7 @@ pub(super) async fn serve<R: AsyncRead + Unpin, W: Writer>(talk: Talk<R, W>, hos
                         junction.accepted();
                         let beside = || Box::new(junction.clone());
                         inner.state.set_beside(beside(), beside());
-                        looker = Some(Looker::new(junction.clone()));
+                        looker = Some(Looker::new(junction));
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! What all connections of a cell share: how much they may make it hold at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::wire::Status;
 
@@ -31,91 +31,109 @@ impl Default for LoadLimits {
     }
 }
 
-/// What is in flight.
+/// What is in flight, in one word: the calls above the bytes. Limits beyond what it holds are cut to that.
 #[derive(Debug)]
 pub(super) struct Load {
-    limits: LoadLimits,
-    calls: AtomicUsize,
-    bytes: AtomicUsize,
+    calls_max: u64,
+    bytes_max: u64,
+    held: AtomicU64,
 }
+
+/// The bits of the bytes: a tebibyte. The calls have the rest: 16 million.
+const BYTES_BITS: u32 = 40;
+const BYTES_MAX: u64 = (1 << BYTES_BITS) - 1;
+const CALL: u64 = 1 << BYTES_BITS;
+const CALLS_MAX: u64 = u64::MAX >> BYTES_BITS;
 
 impl Load {
     pub(super) fn new(limits: LoadLimits) -> Arc<Load> {
+        let at_most = |limit, most| u64::try_from(limit).unwrap_or(most).min(most);
         Arc::new(Load {
-            limits,
-            calls: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
+            calls_max: at_most(limits.calls_max, CALLS_MAX),
+            bytes_max: at_most(limits.request_bytes_max, BYTES_MAX),
+            held: AtomicU64::new(0),
         })
     }
 
-    /// Room for a call with so many bytes of arguments, until the permit is dropped.
-    pub(super) fn admit(self: &Arc<Load>, bytes: usize) -> Result<Permit, Status> {
-        let calls = take(&self.calls, 1, self.limits.calls_max)
-            .map_err(|calls| format!("{calls} calls are in flight in this cell, the limit"));
-        let permit = calls.map(|()| Permit {
-            load: Arc::clone(self),
-            bytes: 0,
-        });
-        let admitted = permit.and_then(|mut permit| {
-            self.make_room(bytes)?;
-            permit.bytes = bytes;
-            Ok(permit)
-        });
-        admitted.map_err(Status::overloaded)
+    /// Room for a call with so many bytes of arguments, until what is given is dropped.
+    pub(super) fn admit(&self, bytes: usize) -> Result<Admission<'_>, Status> {
+        let share = self.take(1, bytes)?;
+        Ok(Admission { load: self, share })
     }
 
     /// Room for a batch of a caller's items, until what is given is dropped.
-    pub(super) fn hold(self: &Arc<Load>, bytes: usize) -> Result<Held, Status> {
-        self.make_room(bytes).map_err(Status::overloaded)?;
-        Ok(Held {
+    pub(super) fn hold(self: &Arc<Load>, bytes: usize) -> Result<Permit, Status> {
+        let share = self.take(0, bytes)?;
+        Ok(Permit {
             load: Arc::clone(self),
-            bytes,
+            share,
         })
     }
 
-    fn make_room(&self, bytes: usize) -> Result<(), String> {
-        take(&self.bytes, bytes, self.limits.request_bytes_max).map_err(|held| {
-            format!(
-                "the calls in flight in this cell would have {} bytes of arguments and items; the limit is {}",
-                held + bytes,
-                self.limits.request_bytes_max
-            )
-        })
+    /// Adds so much, unless that would be too much, and says what to take away again.
+    fn take(&self, calls: u64, bytes: usize) -> Result<u64, Status> {
+        let bytes = bytes as u64;
+        let add = |held: u64| {
+            let fits = (held >> BYTES_BITS) + calls <= self.calls_max
+                && bytes <= self.bytes_max
+                && (held & BYTES_MAX) + bytes <= self.bytes_max;
+            fits.then(|| held + calls * CALL + bytes)
+        };
+        self.held
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .map_err(|held| Status::overloaded(self.refusal(held, calls, bytes)))?;
+        Ok(calls * CALL + bytes)
+    }
+
+    #[cold]
+    fn refusal(&self, held: u64, calls: u64, bytes: u64) -> String {
+        let in_flight = held >> BYTES_BITS;
+        if in_flight + calls > self.calls_max {
+            return format!("{in_flight} calls are in flight in this cell, the limit");
+        }
+        format!(
+            "the calls in flight in this cell would have {} bytes of arguments and items; the limit is {}",
+            (held & BYTES_MAX).saturating_add(bytes),
+            self.bytes_max
+        )
     }
 }
 
-/// Adds unless that would be too much; the error is how much there is.
-fn take(count: &AtomicUsize, more: usize, most: usize) -> Result<(), usize> {
-    let add = |held: usize| held.checked_add(more).filter(|sum| *sum <= most);
-    count
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
-        .map(drop)
+/// A call's part of the load while the cell's other parts are at hand; dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Admission<'a> {
+    load: &'a Load,
+    share: u64,
 }
 
-/// A call's part of the load; dropping it gives it back.
+impl Admission<'_> {
+    /// The same for as long as it takes. `load` is where it came from.
+    pub(super) fn keep(self, load: &Arc<Load>) -> Permit {
+        let permit = Permit {
+            load: Arc::clone(load),
+            share: self.share,
+        };
+        std::mem::forget(self);
+        permit
+    }
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        self.load.held.fetch_sub(self.share, Ordering::Relaxed);
+    }
+}
+
+/// A part of the load, of a call or of items that nobody has taken yet; dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Permit {
     load: Arc<Load>,
-    bytes: usize,
+    share: u64,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.load.calls.fetch_sub(1, Ordering::Relaxed);
-        self.load.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-/// The part of the load that items have which nobody has taken yet; dropping it gives it back.
-#[derive(Debug)]
-pub(super) struct Held {
-    load: Arc<Load>,
-    bytes: usize,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.load.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.load.held.fetch_sub(self.share, Ordering::Relaxed);
     }
 }
 
@@ -139,9 +157,30 @@ mod tests {
         assert!(third.message.contains("2 calls are in flight"), "{third}");
         drop(first);
         let fourth = load.admit(60).expect("room again");
-        drop((second, fourth));
-        assert_eq!(load.calls.load(Ordering::Relaxed), 0);
-        assert_eq!(load.bytes.load(Ordering::Relaxed), 0);
+        // Kept for longer it is the same; items have no call.
+        drop(second);
+        let kept = fourth.keep(&load);
+        let items = load.hold(40).expect("room");
+        assert!(load.hold(1).is_err());
+        drop(kept);
+        assert!(load.admit(61).is_err());
+        drop(items);
+        assert_eq!(load.held.load(Ordering::Relaxed), 0);
         assert!(load.admit(usize::MAX).is_err());
+        assert_eq!(load.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn limits_that_no_machine_reaches_are_cut() {
+        let load = Load::new(LoadLimits {
+            connections_max: 1,
+            calls_max: usize::MAX,
+            request_bytes_max: usize::MAX,
+        });
+        let all = load.hold(BYTES_MAX as usize).expect("room");
+        let calls: Vec<_> = (0..1000).map(|_| load.admit(0).expect("room")).collect();
+        assert!(load.admit(1).is_err());
+        drop((all, calls));
+        assert_eq!(load.held.load(Ordering::Relaxed), 0);
     }
 }

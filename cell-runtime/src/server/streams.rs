@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::connection::cancel;
-use super::load::{Held, Load};
+use super::load::{Load, Permit};
 use super::shared::{Inner, Shared};
 use crate::transport::Writer;
 use crate::vesicle::Vesicle;
@@ -50,14 +50,14 @@ pub(crate) trait Port: Outlet {
 /// What waits of one call.
 #[derive(Default)]
 pub(super) struct Slot {
-    items: VecDeque<(Vesicle, Held)>,
+    items: VecDeque<(Vesicle, Permit)>,
     ended: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
 impl Slot {
-    pub(super) fn push(&mut self, items: Vesicle, held: Held) {
+    pub(super) fn push(&mut self, items: Vesicle, held: Permit) {
         self.items.push_back((items, held));
         self.wake_reader();
     }
