@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::wire::Status;
 
 /// How much a cell takes on before it answers `overloaded`. What a single connection may is in [`crate::wire::Limits`].
+///
+/// More than 16,777,215 calls, or 1 TiB less a byte, are as good as these: a cell counts no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadLimits {
     /// The most connections.

@@ -26,6 +26,9 @@ const TO_CLIENT: usize = 1024;
 const TO_SERVER: usize = 2048;
 const TO_SERVER_DATA: usize = 135_168;
 const WORD: usize = 128;
+const SLOT: usize = 16;
+const IN_SLOT: u64 = 1 << 62;
+const MAGIC: &[u8; 8] = b"CELLGAP3";
 
 struct Shared {
     socket: UnixStream,
@@ -169,6 +172,41 @@ fn indices_that_cannot_be() {
     });
 }
 
+#[test]
+fn slots_that_cannot_be() {
+    survives(64, |path| {
+        for lie in [113, 1 << 20, 1 << 61] {
+            let mut shared = Shared::take(path);
+            shared.put(TO_SERVER + SLOT, &[0; 112]);
+            let tail = shared.word(TO_SERVER, 0);
+            tail.store(IN_SLOT | lie, Ordering::SeqCst);
+            shared.hangs_up(&format!("{lie} bytes in a slot"));
+        }
+        let mut shared = Shared::take(path);
+        shared.put(TO_SERVER + SLOT, &[0xff; 112]);
+        shared
+            .word(TO_SERVER, 0)
+            .store(IN_SLOT | 112, Ordering::SeqCst);
+        shared.hangs_up("no frame in the slot");
+
+        // What lies there as it should is answered, whatever is said to have been read.
+        let call = request("echo", 9, false, &encode(&("x".to_owned(),)).unwrap());
+        for seen in [0, 1, 1 << 20, u64::MAX] {
+            let mut shared = Shared::take(path);
+            shared.put(TO_SERVER + 8, &seen.to_le_bytes());
+            shared.put(TO_SERVER + SLOT, &call);
+            let tail = IN_SLOT | call.len() as u64;
+            shared.word(TO_SERVER, 0).store(tail, Ordering::SeqCst);
+            let start = Instant::now();
+            while shared.word(TO_CLIENT, 0).load(Ordering::SeqCst) & !(1 << 63) == 0 {
+                assert!(shared.ring(), "the cell hung up: {seen} bytes were read");
+                assert!(start.elapsed() < Duration::from_secs(30), "no answer");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    });
+}
+
 /// A call whose arguments are said to be in shared memory.
 fn elsewhere(flag: u8, len: usize) -> Vec<u8> {
     let mut call = request("echo", 9, false, &[]);
@@ -198,7 +236,7 @@ fn large_messages_that_lie() {
         let ring = all - SealFlag::F_SEAL_WRITE;
         let bulk = 4096 + (4 << 20);
         let mut head = [0; 16];
-        head[..8].copy_from_slice(b"CELLGAP1");
+        head[..8].copy_from_slice(MAGIC);
         head[8..].copy_from_slice(&(4u64 << 20).to_le_bytes());
         let cases: [(&str, u8, Option<OwnedFd>); 9] = [
             ("nothing came", flags::SEALED, None),
