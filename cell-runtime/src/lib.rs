@@ -57,6 +57,7 @@ pub mod gap;
 pub mod handlers;
 #[cfg(feature = "tower")]
 pub mod layer;
+mod lock;
 pub mod membrane;
 pub mod metrics;
 pub mod protein;

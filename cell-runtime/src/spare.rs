@@ -2,11 +2,12 @@
 //! to a limit.
 
 use std::cell::RefCell;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rkyv::util::AlignedVec;
 use triomphe::{Arc, UniqueArc};
 
+use crate::lock::lock;
 use crate::vesicle::ALIGNMENT;
 
 /// A message's memory; counted, since messages are shared.
@@ -129,7 +130,7 @@ fn lend(_: &mut AlignedVec<ALIGNMENT>) {}
 
 /// The smallest that `len` bytes fit into.
 fn take_large(len: usize) -> Option<Sole> {
-    let mut kept = LARGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = lock(&LARGE);
     let (at, _) = kept
         .iter()
         .enumerate()
@@ -140,7 +141,7 @@ fn take_large(len: usize) -> Option<Sole> {
 
 /// The one that was kept first makes room for this one.
 fn keep_large(buffer: Sole) {
-    let mut kept = LARGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = lock(&LARGE);
     kept.push(buffer);
     let mut whole: usize = kept.iter().map(|buffer| buffer.capacity()).sum();
     let mut over = Vec::new();

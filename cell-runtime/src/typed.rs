@@ -1,10 +1,11 @@
 //! What generated bindings call: a client that archives requests and reads answers.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::client::{Client, OpenCall, Target};
+use crate::lock::lock;
 use crate::protein::{self, Protein, decode};
 use crate::server::Reply;
 use crate::stream::{Failure, Streaming, collect};
@@ -23,7 +24,7 @@ pub struct TypedClient {
 pub fn pooled(cell: &'static str, fingerprint: u64) -> TypedClient {
     type Pool = Mutex<Option<HashMap<(&'static str, u64), Client>>>;
     static POOL: Pool = Mutex::new(None);
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pool = lock(&POOL);
     let client = pool
         .get_or_insert_default()
         .entry((cell, fingerprint))

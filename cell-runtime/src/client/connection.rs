@@ -6,7 +6,7 @@
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
@@ -18,6 +18,7 @@ use super::driver;
 use super::exchange::{Exchange, StreamSlot};
 use super::ring::Ring;
 use crate::gap::{Junction, Look};
+use crate::lock::lock;
 use crate::transport::{Stream, Writer};
 use crate::wire::{
     CallFailure, ClientEvent, ClientSink, ClientState, Hello, IdMap, Limits, Reply, Request,
@@ -230,7 +231,7 @@ impl Connection {
 
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     pub(super) fn writer(&self) -> &dyn Writer {

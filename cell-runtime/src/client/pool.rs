@@ -4,7 +4,7 @@
 )]
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use super::target::{Address, Target};
 use crate::clock::SystemClock;
 use crate::discovery;
 use crate::error::Error;
+use crate::lock::lock;
 #[cfg(feature = "remote")]
 use crate::remote;
 use crate::transport::UdsStream;
@@ -256,7 +257,7 @@ impl Client {
     }
 
     fn pool(&self) -> MutexGuard<'_, Vec<Lane>> {
-        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.pool)
     }
 
     /// The runtime's connection, if it may be open.

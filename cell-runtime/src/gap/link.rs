@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -19,6 +19,7 @@ use super::sleepers::Sleepers;
 use super::socket::Socket;
 use super::switch::Switch;
 use crate::beside::Place;
+use crate::lock::lock;
 use crate::vesicle::Vesicle;
 
 /// What both halves of a connection share.
@@ -71,10 +72,6 @@ struct Arriving {
     /// Whether descriptors are looked for.
     expected: bool,
     inward: Option<Inward>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Link {

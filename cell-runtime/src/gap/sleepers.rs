@@ -1,5 +1,7 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
+
+use crate::lock::lock;
 
 /// Who waits for a bell. A socket knows one reader only, and both halves wait for what comes in.
 #[derive(Default)]
@@ -10,7 +12,7 @@ pub(super) struct Sleepers {
 
 impl Sleepers {
     pub(super) fn set(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = lock(slot);
         if !slot
             .as_ref()
             .is_some_and(|waker| waker.will_wake(cx.waker()))
@@ -20,7 +22,7 @@ impl Sleepers {
     }
 
     pub(super) fn wake_one(slot: &Mutex<Option<Waker>>) {
-        let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waker = lock(slot).take();
         if let Some(waker) = waker {
             waker.wake();
         }

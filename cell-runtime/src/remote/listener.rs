@@ -2,7 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use quinn::{Connection, Endpoint, Incoming, VarInt};
@@ -15,6 +15,7 @@ use super::stream::{Alive, Budget, QuicStream};
 use super::tls::Stamp;
 use super::{CUT, DRAINING, Keys, RemoteLimits};
 use crate::Error;
+use crate::lock::lock;
 use crate::transport::{Listener, Start};
 
 /// Streams that wait to be accepted; then their connections wait.
@@ -147,7 +148,7 @@ struct Door {
 
 impl Door {
     fn start(&self) -> MutexGuard<'_, Option<Start<QuicStream>>> {
-        self.start.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.start)
     }
 
     /// Passes a stream on. `false` where nobody takes it any more.
@@ -165,7 +166,7 @@ impl Door {
 
     /// The keys as they are on disk now; where they cannot be read, as they were.
     fn config(&self, peer: SocketAddr) -> Arc<quinn::ServerConfig> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.current);
         let stamp = self.keys.stamp();
         if stamp != current.0 {
             match self

@@ -1,7 +1,7 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use quinn::{ReadError, RecvStream, SendStream, VarInt, WriteError};
@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 
 use super::DRAINING;
+use crate::lock::lock;
 use crate::transport::{Stream, Writer};
 use crate::wire::HEADER_LEN;
 
@@ -250,10 +251,6 @@ impl Half {
             alive.keep(send);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl QuicWriter {

@@ -5,7 +5,7 @@
 )]
 
 use std::io::ErrorKind;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 use super::CancelToken;
 use super::streams::Slot;
 use crate::gap::Junction;
+use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::transport::Writer;
 use crate::wire::{IdMap, Reply, ServerState, Status};
@@ -51,7 +52,7 @@ pub(super) struct Inner {
 
 impl<W: Writer> Shared<W> {
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// Ends a call that did not finish at once. A lone answer is written in place; under load the task sends

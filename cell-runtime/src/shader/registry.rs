@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::watch;
 
 use super::{Id, ShaderSource};
 use crate::control::{self, FromCell};
+use crate::lock::lock;
 
 /// Reasons are for people; a device's may be a whole listing.
 const WHY_BYTES_MAX: usize = 8 << 10;
@@ -26,7 +27,7 @@ static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
 
 fn registry() -> MutexGuard<'static, Registry> {
     // Every change is one insertion or one assignment: a panic leaves nothing half done.
-    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&REGISTRY)
 }
 
 impl Registry {

@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 use super::{Listener, Stream, Writer};
+
+use crate::lock::lock;
 
 /// What one direction holds before a write has to wait, in bytes: about a socket's buffer.
 const CAPACITY: usize = 256 << 10;
@@ -20,10 +22,6 @@ struct Pipe {
     closed: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
-}
-
-fn lock(pipe: &Mutex<Pipe>) -> MutexGuard<'_, Pipe> {
-    pipe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The reading half of a [`MemoryStream`].

@@ -1,9 +1,10 @@
 //! The records of the running process, found through the symbols that the linker puts around the section.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::Records;
+use crate::lock::lock;
 use crate::schema::{Error, Snapshot};
 
 /// A record of no kind that anybody reads: with it the section, and so the linker's symbols, exist in every binary.
@@ -58,7 +59,7 @@ pub fn own_service(id: &str) -> Result<Arc<Snapshot>, Error> {
     static RECORDS: OnceLock<Result<Records, Error>> = OnceLock::new();
     static SERVICES: Cache = Mutex::new(BTreeMap::new());
 
-    let mut services = SERVICES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut services = lock(&SERVICES);
     if let Some(snapshot) = services.get(id) {
         return Ok(Arc::clone(snapshot));
     }
