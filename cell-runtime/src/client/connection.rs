@@ -245,7 +245,14 @@ impl Shared {
         request: &Request,
         caller: Option<&Waker>,
     ) -> Result<Started, CallFailure> {
-        let mut inner = self.lock();
+        let mut inner = match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(_) => {
+                let mut inner = self.lock();
+                inner.has_met();
+                inner
+            }
+        };
         let id = inner.state.start(now, request)?;
         let looks = if request.streams {
             None

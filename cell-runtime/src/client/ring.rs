@@ -9,6 +9,13 @@ use crate::wire::{CallFailure, Reply};
 /// Read at once.
 const READ_BYTES: usize = 64 << 10;
 
+/// Reads by a caller before the connection's task has to go on, which keeps an eye on the deadlines: a cell could write as fast as it is
+/// read. An honest one that has filled its ring is read empty by two.
+const READS_IN_A_ROW_MAX: u32 = 4;
+
+/// For so many calls after two callers have met at the lock none of them looks under it.
+const MET: u32 = 32;
+
 /// What a connection in shared memory has besides.
 pub(super) struct Ring {
     glance: Option<Glance>,
@@ -18,6 +25,8 @@ pub(super) struct Ring {
     /// No bell is asked for, as nothing is expected: what a cell says to no call, its end, comes with a bell in any case. To ask would
     /// take the word from the cell's core, and back with the next call.
     rests: bool,
+    /// Calls before the next one may look under the lock.
+    met: u32,
 }
 
 impl Ring {
@@ -28,6 +37,7 @@ impl Ring {
             looks: CallerLooks::new(),
             buf: vec![0; READ_BYTES],
             rests: false,
+            met: 0,
         }
     }
 
@@ -104,13 +114,25 @@ impl Inner {
         }
     }
 
-    /// The first look of a lone call's caller, for its answer, as short as it is. Under the lock: nobody else waits for one, and who
-    /// would start a call waits no longer than for a few locks more. [`Shared::look`] has to follow where it brings nothing.
+    /// Somebody had to wait for the lock.
+    pub(super) fn has_met(&mut self) {
+        if let Some(ring) = &mut self.ring {
+            ring.met = MET;
+        }
+    }
+
+    /// The first look of a lone call's caller, for its answer, as short as it is. Under the lock: nobody else waits for an answer, and
+    /// who would start a call waits for about a microsecond, and then sees to it that it does not happen again soon.
+    /// [`Shared::look`] has to follow where it brings nothing.
     pub(super) fn look_at_once(&mut self, id: u64) -> Option<Result<Reply, CallFailure>> {
         if self.state.in_flight() != 1 || self.has_output() {
             return None;
         }
         let ring = self.ring.as_mut()?;
+        if ring.met > 0 {
+            ring.met -= 1;
+            return None;
+        }
         if !ring.glance.as_ref().is_some_and(at_once) {
             return None;
         }
@@ -157,13 +179,19 @@ impl Inner {
         rests
     }
 
-    /// Takes in all that there is, and asks for a bell with what comes next.
+    /// Takes in all that there is, and asks for a bell with what comes next; or leaves the rest to the connection's task.
     pub(super) fn read_ring(&mut self) {
         let Some(mut ring) = self.ring.take() else {
             return;
         };
         ring.rests = false;
+        let mut reads = 0;
         loop {
+            reads += 1;
+            if reads > READS_IN_A_ROW_MAX {
+                self.wake_driver();
+                break;
+            }
             match ring.junction.try_read(&mut ring.buf) {
                 Ok(Some(len @ 1..)) => {
                     let taken = self.take_in(&ring.buf[..len]);

@@ -19,6 +19,10 @@ use crate::vesicle::Vesicle;
 /// lender's account. Further ones go with their frames.
 const LENT_BYTES_MAX: u64 = 64 << 20;
 
+/// The most bells that are taken while a descriptor is looked for: many times what a socket holds (its buffer has 4 KiB). A peer could
+/// ring as fast as they are taken.
+const BELLS_MAX: usize = 64 << 10;
+
 /// Descriptors that came and whose frames have not been read; a peer has no use for more on their way.
 const WAITING_MAX: usize = 64;
 
@@ -170,14 +174,19 @@ impl Waiting {
 
     /// The next one, also if it has to be fetched: it was sent before its frame was. `rung` says whether bells came with it.
     pub(super) fn fetch(&mut self, socket: &Socket, rung: &mut bool) -> Result<OwnedFd, String> {
+        let mut bells = 0;
         loop {
             if let Some(descriptor) = self.pop() {
                 return Ok(descriptor);
             }
             let why = match socket.try_receive(self) {
-                Ok(1..) => {
+                Ok(more @ 1..) => {
                     *rung = true;
-                    continue;
+                    bells += more;
+                    if bells <= BELLS_MAX {
+                        continue;
+                    }
+                    "bells without end came instead".to_owned()
                 }
                 Ok(0) => "the other process has gone".to_owned(),
                 Err(error) => error.to_string(),

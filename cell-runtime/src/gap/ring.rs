@@ -4,8 +4,8 @@
 //! waking need no fences and no words of their own: who sleeps marks the index that it waits for, as long as that has not moved, and
 //! who publishes exchanges the index for the new one and so sees the mark. Both happen to one word, so that one of them is first.
 //!
-//! Few bytes for a reader that has read everything go into a slot beside the producer's index instead: a core that fetches the index has
-//! fetched them too, where it would have to fetch them from the ring. Beside the index also lies what its owner has read of the ring
+//! Few bytes for a reader that has read everything go into a slot beside the producer's index instead: what a core fetches with the
+//! index it need not fetch from the ring. Beside the index also lies what its owner has read of the ring
 //! that goes the other way, so that two who take turns know it without fetching each other's indices.
 
 use std::sync::atomic::Ordering;

@@ -47,7 +47,7 @@ const HEADER_BYTES: usize = 4096;
 /// What the first 16 bytes say: the layout's name, then the ring's size.
 const MAGIC: u64 = u64::from_le_bytes(*b"CELLGAP3");
 
-/// Two words never share what a core fetches at once (two cache lines, as Intel's cores fetch pairs).
+/// Words of different owners never share what a core fetches at once (two cache lines, as Intel's cores fetch pairs).
 const STRIDE: usize = 128;
 
 /// A word beside `TAIL`, and behind it the slot, which takes the rest of what is fetched with it.

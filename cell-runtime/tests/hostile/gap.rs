@@ -1,7 +1,7 @@
 //! A client that is given shared memory, and writes into it what it likes.
 
 use std::fs::File;
-use std::io::{IoSlice, IoSliceMut, Write};
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Write};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -22,15 +22,19 @@ use crate::victim::fingerprint;
 
 /// As `docs/protocol.md` has them.
 const SEGMENT_BYTES: usize = 266_240;
-const TO_CLIENT: usize = 1024;
+pub(crate) const TO_CLIENT: usize = 1024;
 const TO_SERVER: usize = 2048;
+pub(crate) const TO_CLIENT_DATA: usize = 4096;
 const TO_SERVER_DATA: usize = 135_168;
 const WORD: usize = 128;
 const SLOT: usize = 16;
+pub(crate) const RING_BYTES: usize = 131_072;
 const IN_SLOT: u64 = 1 << 62;
+pub(crate) const MARK: u64 = 1 << 63;
 const MAGIC: &[u8; 8] = b"CELLGAP3";
 
-struct Shared {
+/// One side of a segment.
+pub(crate) struct Shared {
     socket: UnixStream,
     base: *mut u8,
 }
@@ -55,28 +59,37 @@ impl Shared {
             send(&mut socket, &request("echo", id, false, &text));
         }
         let descriptor = offered(&socket);
-        let size = NonZeroUsize::new(SEGMENT_BYTES).unwrap();
-        let rights = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a mapping of its own, which lives as long as the value.
-        let base = unsafe { mmap(None, size, rights, MapFlags::MAP_SHARED, &descriptor, 0) };
+        let base = map(&descriptor);
         // Sealed: nobody can take the memory away under the cell.
         for len in [0, 4096, 1 << 30] {
             assert!(nix::unistd::ftruncate(&descriptor, len).is_err());
         }
         send(&mut socket, &frame(Kind::Gap, 0, 0, &[]));
-        Shared {
-            socket,
-            base: base.unwrap().as_ptr().cast(),
-        }
+        Shared { socket, base }
     }
 
-    fn word(&self, ring: usize, word: usize) -> &AtomicU64 {
+    /// Makes a segment, as a cell does, and offers it.
+    pub(crate) fn make(socket: &UnixStream) -> Shared {
+        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        let mut head = [0; 16];
+        head[..8].copy_from_slice(MAGIC);
+        head[8..].copy_from_slice(&(RING_BYTES as u64).to_le_bytes());
+        let descriptor = memfd(&head, SEGMENT_BYTES, seals);
+        let shared = Shared {
+            socket: socket.try_clone().unwrap(),
+            base: map(&descriptor),
+        };
+        shared.send_with(&frame(Kind::Gap, 0, 0, &[]), &descriptor);
+        shared
+    }
+
+    pub(crate) fn word(&self, ring: usize, word: usize) -> &AtomicU64 {
         // SAFETY: inside the mapping, aligned, and only used as an atomic.
         unsafe { &*self.base.add(ring + word * WORD).cast() }
     }
 
     /// Writes bytes where the cell reads them, without saying so.
-    fn put(&self, at: usize, bytes: &[u8]) {
+    pub(crate) fn put(&self, at: usize, bytes: &[u8]) {
         assert!(at + bytes.len() <= SEGMENT_BYTES);
         // SAFETY: inside the mapping.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(at), bytes.len()) };
@@ -91,10 +104,14 @@ impl Shared {
 
     /// Rings, and sends a descriptor.
     fn ring_with(&self, descriptor: &OwnedFd) {
+        self.send_with(&[1], descriptor);
+    }
+
+    fn send_with(&self, bytes: &[u8], descriptor: &OwnedFd) {
         let descriptors = [descriptor.as_raw_fd()];
         sendmsg::<()>(
             self.socket.as_raw_fd(),
-            &[IoSlice::new(&[1])],
+            &[IoSlice::new(bytes)],
             &[ControlMessage::ScmRights(&descriptors)],
             MsgFlags::empty(),
             None,
@@ -107,7 +124,7 @@ impl Shared {
         self.socket.set_nonblocking(true).unwrap();
         match self.socket.write_all(&[1]) {
             Ok(()) => true,
-            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
         }
     }
 
@@ -122,6 +139,15 @@ impl Shared {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// A mapping that whoever has it takes away again.
+fn map(descriptor: &OwnedFd) -> *mut u8 {
+    let size = NonZeroUsize::new(SEGMENT_BYTES).unwrap();
+    let rights = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a new mapping, at an address that the kernel chooses.
+    let base = unsafe { mmap(None, size, rights, MapFlags::MAP_SHARED, descriptor, 0) };
+    base.unwrap().as_ptr().cast()
 }
 
 /// Reads until the offer, and gives its descriptor.
@@ -198,7 +224,7 @@ fn slots_that_cannot_be() {
             let tail = IN_SLOT | call.len() as u64;
             shared.word(TO_SERVER, 0).store(tail, Ordering::SeqCst);
             let start = Instant::now();
-            while shared.word(TO_CLIENT, 0).load(Ordering::SeqCst) & !(1 << 63) == 0 {
+            while shared.word(TO_CLIENT, 0).load(Ordering::SeqCst) & !MARK == 0 {
                 assert!(shared.ring(), "the cell hung up: {seen} bytes were read");
                 assert!(start.elapsed() < Duration::from_secs(30), "no answer");
                 std::thread::sleep(Duration::from_millis(1));
@@ -281,6 +307,24 @@ fn large_messages_that_lie() {
             shared.word(TO_CLIENT, 0).load(Ordering::SeqCst) > 0,
             "it answered"
         );
+    });
+}
+
+#[test]
+fn bells_without_end_where_a_descriptor_is_looked_for() {
+    survives(64, |path| {
+        let mut shared = Shared::take(path);
+        shared.say(&elsewhere(flags::SEALED, 5 << 20));
+        // As fast as they are taken, until the cell has hung up.
+        let wait = Some(Duration::from_secs(30));
+        shared.socket.set_write_timeout(wait).unwrap();
+        let error = loop {
+            if let Err(error) = shared.socket.write_all(&[1; 64 << 10]) {
+                break error;
+            }
+        };
+        let hung_up = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
+        assert!(hung_up.contains(&error.kind()), "{error}");
     });
 }
 
