@@ -45,7 +45,7 @@ pub trait Region {
     fn write(&self, at: usize, bytes: &[u8]);
     /// Copies out of the ring; `at` and the length lie within it.
     fn read(&self, at: usize, buf: &mut [u8]);
-    /// The bytes that fit into the slot, at most [`SLOT_BYTES_MAX`]; none where there is no slot.
+    /// The bytes that fit into the slot, at most 112; none where there is no slot.
     fn slot_bytes(&self) -> usize;
     /// Copies to the front of the slot; the length lies within it.
     fn write_slot(&self, bytes: &[u8]);
