@@ -71,18 +71,22 @@ impl Writer for Deaf {
     }
 }
 
-#[tokio::test]
-async fn a_deadline_is_kept_although_there_is_always_more_to_read() {
-    let hello = Hello::new("prey", fingerprint(), "friend");
-    let connection = Connection::open(Talk { greeted: false }, &hello, Limits::DEFAULT);
-    let request = Request {
+/// A call that is given up soon.
+fn urgent() -> Request {
+    Request {
         route: 1,
         payload: Vesicle::wrap(b""),
         deadline: Instant::now() + Duration::from_millis(20),
         trace: None,
         streams: false,
-    };
-    let answer = connection.call(&request).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_is_kept_although_there_is_always_more_to_read() {
+    let hello = Hello::new("prey", fingerprint(), "friend");
+    let connection = Connection::open(Talk { greeted: false }, &hello, Limits::DEFAULT);
+    let answer = connection.call(&urgent()).await;
     assert_eq!(answer, Err(CallFailure::DeadlineExceeded));
 }
 
@@ -126,14 +130,7 @@ fn a_deadline_is_kept_although_the_ring_never_runs_empty() {
             let stream = UdsStream::connect(&path).await.unwrap();
             let connection = Connection::open(stream, &hello, Limits::DEFAULT);
             for _ in 0..20 {
-                let request = Request {
-                    route: 1,
-                    payload: Vesicle::wrap(b""),
-                    deadline: Instant::now() + Duration::from_millis(20),
-                    trace: None,
-                    streams: false,
-                };
-                let answer = connection.call(&request).await;
+                let answer = connection.call(&urgent()).await;
                 done.send(answer).unwrap();
             }
         });
